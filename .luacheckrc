@@ -1,0 +1,7 @@
+-- luacheck: the Lua layer is Lua 5.4; the sandbox runs in nginx.
+std = "lua54"
+max_line_length = 150
+exclude_files = { "build", "build.luarocks", "lua/calira/types.lua" } -- types.lua is annotations for editors
+files["spec/**/*_spec.lua"] = { std = "lua54+busted" }
+files["spec/sandbox/**/*.lua"] = { std = "ngx_lua" }
+files["**/*.rockspec"] = { std = "rockspec" }

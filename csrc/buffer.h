@@ -1,0 +1,19 @@
+/* Floor 1. A growing block of bytes with a bound. Owned by the structure that embeds it; buffer_free ends it. */
+#ifndef CALIRA_BUFFER_H
+#define CALIRA_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buffer {
+    char *data; /* malloc'd; NULL while nothing was appended */
+    size_t size, capacity;
+};
+
+/* Appends; false, leaving the buffer as it was, when memory ran out. */
+bool buffer_append(struct buffer *b, const void *data, size_t size);
+
+/* Empties and frees; may be called again. */
+void buffer_free(struct buffer *b);
+
+#endif

@@ -1,0 +1,116 @@
+/* Floor 7. `calira.core`: opens the floors below and nothing else; the functions of calira.h for hosts. */
+#include <lauxlib.h>
+#include <unistd.h>
+
+#include "calira.h"
+#include "client.h"
+#include "embedded.h"
+#include "error.h"
+#include "files.h"
+#include "json.h"
+#include "list.h"
+#include "request.h"
+#include "response.h"
+#include "sift.h"
+#include "wait.h"
+#include "walk.h"
+
+static const char core_key = 0; /* registry: the module table, once it is loaded */
+
+/* core.isatty(descriptor): whether it is a terminal. */
+static int f_isatty(lua_State *L) {
+    lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+int luaopen_calira_core(lua_State *L) {
+    luaL_checkversion(L);
+    lua_newtable(L);
+    loop_of(L); /* the engine first, so that it is the last to be finalized */
+    error_open(L);
+    json_open(L);
+    files_open(L);
+    wait_open(L);
+    client_open(L);
+    response_open(L);
+    request_open(L);
+    sift_open(L);
+    walk_open(L);
+    list_open(L);
+    lua_pushcfunction(L, f_isatty);
+    lua_setfield(L, -2, "isatty");
+    lua_pushliteral(L, CALIRA_VERSION);
+    lua_setfield(L, -2, "version");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
+    return 1;
+}
+
+/* ---- for hosts ---- */
+
+/* The loader of an embedded module; its entry is the upvalue. */
+static int load_embedded(lua_State *L) {
+    const struct calira_embedded *e = lua_touserdata(L, lua_upvalueindex(1));
+    if (luaL_loadbufferx(L, (const char *)e->text, e->size, e->chunkname, "t") != LUA_OK)
+        return lua_error(L);
+    lua_pushstring(L, e->name);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+static int preload(lua_State *L) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    for (const struct calira_embedded *e = calira_embedded; e->name; e++) {
+        lua_pushlightuserdata(L, (void *)(uintptr_t)e);
+        lua_pushcclosure(L, load_embedded, 1);
+        lua_setfield(L, -2, e->name);
+    }
+    lua_pushcfunction(L, luaopen_calira_core);
+    lua_setfield(L, -2, "calira.core");
+    return 0;
+}
+
+void calira_preload(lua_State *L) {
+    lua_pushcfunction(L, preload);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
+}
+
+/* Calls core[name](…) with the argument on the top; the result, or the error object, is left there. False: an error. */
+static int call_core(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) != LUA_TTABLE)
+        return 0; /* not loaded: nothing to do */
+    lua_getfield(L, -1, lua_touserdata(L, 1));
+    lua_pushvalue(L, 2);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+static int call(lua_State *L, const char *name, double argument) {
+    if (!lua_checkstack(L, 4))
+        return LUA_ERRMEM;
+    lua_pushcfunction(L, call_core);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)name);
+    lua_pushnumber(L, argument);
+    return lua_pcall(L, 2, 1, 0);
+}
+
+int calira_pollfd(lua_State *L) {
+    int fd = call(L, "pollfd", 0) == LUA_OK && lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : -1;
+    lua_pop(L, 1);
+    return fd;
+}
+
+double calira_timeout(lua_State *L) {
+    double seconds = call(L, "timeout", 0) == LUA_OK && lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
+    lua_pop(L, 1);
+    return seconds;
+}
+
+int calira_step(lua_State *L, double seconds) {
+    if (call(L, "step", seconds) != LUA_OK)
+        return -1;
+    int left = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return left;
+}

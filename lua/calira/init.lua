@@ -1,0 +1,39 @@
+--- calira: the Calira API (formerly Clustermarket), by which laboratories book shared instruments, for Lua 5.4.
+--
+--   for b in calira.bookings{ provider = 102 } do print(b.id, b.status, b.equipment.name) end
+--
+-- This file is the face of the library: names, and where each is made. types.lua describes them for editors.
+
+local core <const> = require "calira.core"
+core.hide(debug.getinfo(1, "S").source:gsub("init%.lua$", "")) -- frames of this folder are not the user's
+
+local client <const> = require "calira.client"
+local environment <const> = require "calira.environment"
+local forms <const> = require "calira.forms"
+local money <const> = require "calira.money"
+local oauth <const> = require "calira.oauth"
+local scheduler <const> = require "calira.scheduler"
+local time <const> = require "calira.time"
+
+local M = {
+  _VERSION = "calira " .. core.version,
+  null = core.null, is_error = core.is_error,
+  new = client.new, default = environment.default, configure = environment.configure,
+  time = time.parse, seconds = time.seconds, add = money.add, answers = forms.answers,
+  run = scheduler.run, spawn = scheduler.spawn, gather = scheduler.gather, sleep = scheduler.sleep,
+  generator = scheduler.generator, step = scheduler.step,
+  pollfd = core.pollfd, events = core.events, timeout = core.timeout,
+  oauth = { authorize_url = oauth.authorize_url, exchange = oauth.exchange, file_store = oauth.file_store },
+}
+
+--- Every method of a client is a function of the module too, on the default client.
+for name, method in pairs(client.methods) do
+  M[name] = function(...)
+    if (...) == M then
+      core.raise("argument", ("on the module, calls take a dot: calira.%s(…)"):format(name))
+    end
+    return method(environment.default(), ...)
+  end
+end
+
+return M

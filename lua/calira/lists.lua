@@ -1,0 +1,141 @@
+--- Lists: what a list call's options ask for, put together out of sources of batches (see csrc/list.h): a walk over the pages of one
+-- list, or across those of several accounts; then the progress function, the filters, the details. Each is a small table with the same
+-- methods over the source below it.
+
+local core <const> = require "calira.core"
+local cursors <const> = require "calira.cursors"
+local details <const> = require "calira.details"
+local filter <const> = require "calira.filter"
+local across <const> = require "calira.across"
+
+local M = {}
+
+-- ── Stages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+--- A source that changes what another one brings. What it does not say itself, that one says.
+local Stage = {}
+Stage.__index = Stage
+
+for _, method in ipairs { "total", "progress", "report", "want", "close", "ready" } do
+  Stage[method] = function(self, ...)
+    local below = self.below
+    return below[method](below, ...)
+  end
+end
+
+--- Calls a function of the user's; where it fails, the list is closed and the error raised unchanged: a batch of false and the error.
+local Observed = setmetatable({}, Stage)
+Observed.__index = Observed
+
+function Observed:batch()
+  local below = self.below
+  local records, page, node, part, pass, pages = below:batch()
+  if not records then return records, page end
+  local received, total = below:progress()
+  local event = { page = page, pages = pages, received = received, total = total, pass = pass, node = node }
+  local ok, err = pcall(self.on_page, event)
+  if not ok then return false, err end
+  return records, page, node, part
+end
+
+--- Keeps the records that a test lets pass, in place.
+local Filtered = setmetatable({}, Stage)
+Filtered.__index = Filtered
+
+local function sift(records, keep)
+  local kept, count = 0, #records
+  for i = 1, count do
+    local record = records[i]
+    if keep(record) then
+      kept = kept + 1
+      records[kept] = record
+    end
+  end
+  for i = kept + 1, count do records[i] = nil end
+  return count - kept
+end
+
+function Filtered:batch()
+  local below = self.below
+  local records, page, node, part = below:batch()
+  if not records then return records, page end
+  local ok, dropped = pcall(sift, records, self.keep)
+  if not ok then return false, dropped end
+  self.dropped = self.dropped + dropped
+  return records, page, node, part
+end
+
+function Filtered:report()
+  local report = self.below:report()
+  report.filtered = self.dropped
+  return report
+end
+
+--- The test of all filters together, or nil.
+local function test_of(options)
+  local matches, where = filter.compile(options), options.where
+  if matches and where then return function(record) return matches(record) and where(record) end end
+  return matches or where
+end
+
+-- ── The end of a list ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+local REASONS <const> = {
+  drifted = "the list changed while it was read and did not settle in %d readings",
+  looped = "the server gave the same pages again before its total was reached",
+  clamped = "the server answered with another page than the one asked for before its total was reached",
+}
+
+local function drift_message(report)
+  local text = REASONS[report.verdict]:format(report.passes)
+  if report.unseen > 0 then
+    return ("%s: %d of %s records may be missing"):format(text, report.unseen, report.total_last or "?")
+  end
+  return text .. ": records may be missing"
+end
+
+--- What is done with the verdict of a walk that was read to its end.
+local function finisher(client, path, strict)
+  return function(report)
+    core.trace(client, { event = "verdict", method = "GET", path = path, verdict = report.verdict, report = report })
+    if not REASONS[report.verdict] then return end
+    local message = drift_message(report)
+    if strict then core.raise("drift", message, { method = "GET", path = path, report = report }) end
+    warn("calira: GET " .. path .. ": " .. message)
+  end
+end
+
+-- ── Putting a list together ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+--- Opens a list.
+---@param client userdata
+---@param call table `path`, `query` (array), `name` and `scope`; `one`: record call for details; `under`: see across.lua
+---@param options table checked
+---@return userdata list and nil, nil, list: the four values of a `for`. Sends nothing.
+function M.open(client, call, options)
+  local client_options = core.options(client)
+  local strict = options.strict
+  if strict == nil then strict = client_options.strict end
+  local keep = test_of(options)
+  local resumed, cursor = cursors.open(call, options)
+  local walk_options = {
+    per_page = options.per_page, page = options.page, exact = options.exact, scope = call.scope,
+    lookahead = options.lookahead or client_options.lookahead, limit = not keep and options.limit or nil,
+  }
+  local source
+  if call.under then
+    source = across.open(client, call, walk_options, options, resumed)
+  else
+    if resumed then walk_options.page, walk_options.after, walk_options.once = resumed.page, resumed.id, true end
+    source = core.walk(client, call.path, call.query, walk_options)
+  end
+  if options.on_page then source = setmetatable({ below = source, on_page = options.on_page }, Observed) end
+  if keep then source = setmetatable({ below = source, keep = keep, dropped = 0 }, Filtered) end
+  source = details.over(source, client, call, options)
+  local list = core.list(source, {
+    limit = options.limit, name = "GET " .. call.path, cursor = cursor, finish = finisher(client, call.path, strict),
+  })
+  return list, nil, nil, list
+end
+
+return M
