@@ -13,6 +13,7 @@ build = {
   variables = {
     CMAKE_BUILD_TYPE = "RelWithDebInfo",
     CMAKE_INSTALL_PREFIX = "$(PREFIX)",
+    CMAKE_INSTALL_LIBDIR = "static", -- "lib" is where luarocks looks for modules
     CALIRA_LUADIR = "$(LUADIR)",
     CALIRA_LIBDIR = "$(LIBDIR)",
     CALIRA_BINDIR = "$(BINDIR)",

@@ -218,6 +218,19 @@ end
 --- For adapters: `wake` is called once, when the waiter has fired.
 function M.park(waiter, wake) parked[waiter] = wake end
 
+local hosts <const> = {} -- name → function that gives the wait function of the running coroutine, or nil
+
+--- For adapters: `find` gives the function by which the running coroutine waits, where it is one of that loop's; nil: no such loop.
+function M.host(name, find)
+  hosts[name] = find
+  core.host(next(hosts) and function()
+    for _, each in pairs(hosts) do
+      local wait = each()
+      if wait then return wait end
+    end
+  end or nil)
+end
+
 --- Does what is due, waiting at most `seconds` (0: not at all) for it; returns whether anything is left. For hosts.
 function M.step(seconds)
   if seconds ~= nil and (type(seconds) ~= "number" or not (seconds >= 0)) then
