@@ -30,24 +30,24 @@ struct line {
     struct loop *loop;
     const struct settings *settings; /* borrowed from the client */
     struct retry_policy retry;
-    double deadline, rate;           /* seconds a call may take in all, calls a second; 0: no bound */
+    double deadline, rate; /* seconds a call may take in all, calls a second; 0: no bound */
     int max_in_flight;
-    struct link waiting;  /* calls to send, in the order asked */
-    struct link flying;   /* calls on the wire */
-    struct link resting;  /* calls that wait for their next attempt */
+    struct link waiting; /* calls to send, in the order asked */
+    struct link flying;  /* calls on the wire */
+    struct link resting; /* calls that wait for their next attempt */
     int in_flight;
-    struct timer gate;    /* when the line may move again: pause or rate */
+    struct timer gate; /* when the line may move again: pause or rate */
     int64_t paused_until, next_start;
     struct cond activity; /* signalled when any call ends */
     uint64_t random;      /* state of the jitter */
     size_t base_size;     /* of the base URL: what follows it in a call's address is told in traces */
     bool https, loopback, closed;
 
-    char *token;             /* owned; NULL: none yet */
-    unsigned token_serial;   /* counts tokens, so that a late 401 is not taken for the new one's */
-    int64_t token_expires;   /* monotonic ns; -1: not known */
-    bool token_from_lua;     /* a function gives it, and can give another */
-    bool token_rejected;     /* the one in hand was answered by 401 */
+    char *token;           /* owned; NULL: none yet */
+    unsigned token_serial; /* counts tokens, so that a late 401 is not taken for the new one's */
+    int64_t token_expires; /* monotonic ns; -1: not known */
+    bool token_from_lua;   /* a function gives it, and can give another */
+    bool token_rejected;   /* the one in hand was answered by 401 */
     enum token_state token_state;
     struct attention attention; /* told when a token is wanted or there are events to tell */
 
@@ -59,7 +59,7 @@ struct line {
 };
 
 struct call {
-    struct link link; /* in one of the line's lists, or alone */
+    struct link link;  /* in one of the line's lists, or alone */
     struct line *line; /* NULL: not asked, over, or the client has gone */
     struct transfer transfer;
     struct timer rest, limit; /* the next attempt; the end of patience */

@@ -133,8 +133,9 @@ static void open_base(lua_State *L, struct client *c) {
     c->line.https = c->base.https;
     c->line.loopback = c->base.loopback;
     if (!c->base.https && !c->base.loopback && !flag(L, "allow_http") && (string(L, "token") || c->line.token_from_lua))
-        error_throw(L, "argument", "a token is not sent over plain http to a host other than this one: use https, or set "
-                                   "allow_http = true if you must");
+        error_throw(L, "argument",
+                    "a token is not sent over plain http to a host other than this one: use https, or set "
+                    "allow_http = true if you must");
 }
 
 /* core.client(options): a client. The options are checked and complete: see lua/calira/options.lua. */
@@ -197,8 +198,8 @@ static int client_stats(lua_State *L) {
         const char *name;
         int64_t value;
     } counters[] = {
-        {"calls", n->stats.calls},          {"retries", n->stats.retries},   {"refreshes", n->stats.refreshes},
-        {"bytes", n->stats.bytes},          {"connections", n->stats.connections},
+        {"calls", n->stats.calls}, {"retries", n->stats.retries},         {"refreshes", n->stats.refreshes},
+        {"bytes", n->stats.bytes}, {"connections", n->stats.connections},
     };
     lua_createtable(L, 0, 7);
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
@@ -331,11 +332,15 @@ void client_address(lua_State *L, struct client *client, struct call *c, const c
 void client_open(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"client", f_client},         {"options", f_options}, {"set_token", f_set_token}, {"fail_token", f_fail_token},
-        {"on_token", f_on_token},     {"trace", f_trace},     {"activity", f_activity},   {"is_client", f_is_client}, {"check_path", f_check_path}, {NULL, NULL},
+        {"on_token", f_on_token},     {"trace", f_trace},     {"activity", f_activity},   {"is_client", f_is_client},
+        {"check_path", f_check_path}, {NULL, NULL},
     };
     static const luaL_Reg methods[] = {{"stats", client_stats}, {"close", client_close}, {NULL, NULL}};
     static const luaL_Reg meta[] = {
-        {"__gc", client_gc}, {"__close", client_close}, {"__tostring", client_tostring}, {NULL, NULL},
+        {"__gc", client_gc},
+        {"__close", client_close},
+        {"__tostring", client_tostring},
+        {NULL, NULL},
     };
     lua_newtable(L);
     lua_createtable(L, 0, 1);

@@ -2,6 +2,7 @@
 
 #include <lauxlib.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ERROR "calira.error"
@@ -48,7 +49,8 @@ int error_throw(lua_State *L, const char *kind, const char *format, ...) {
     va_start(arguments, format);
     new_object(L, kind, format, arguments);
     va_end(arguments);
-    return lua_error(L);
+    lua_error(L);
+    abort(); /* lua_error does not return, but is not declared so */
 }
 
 bool error_is(lua_State *L, int index) {

@@ -10,8 +10,8 @@
 /* Pushes a new error object; `at` is the innermost call in the user's own code. Set further fields with lua_setfield. */
 void error_new(lua_State *L, const char *kind, const char *format, ...);
 
-/* error_new, then raises it. Never returns. */
-int error_throw(lua_State *L, const char *kind, const char *format, ...);
+/* error_new, then raises it. Never returns; the type is for `return error_throw(…)`. */
+__attribute__((noreturn)) int error_throw(lua_State *L, const char *kind, const char *format, ...);
 
 /* Whether the value at `index` is one. */
 bool error_is(lua_State *L, int index);

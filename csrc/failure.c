@@ -163,8 +163,8 @@ static void push_status(lua_State *L, const struct line *n, const struct call *c
 static void push_tls(lua_State *L, const struct client *client, const struct call *c) {
     const struct settings *s = &client->settings;
     const char *named = s->ca_file ? s->ca_file : s->ca_path ? s->ca_path : "the system's";
-    lua_pushfstring(L, "the server's certificate or the TLS handshake failed: %s (authorities: %s)", c->transfer.message,
-                    named);
+    lua_pushfstring(L, "the server's certificate or the TLS handshake failed: %s (authorities: %s)",
+                    c->transfer.message, named);
 }
 
 /* Pushes the kind and the message. */

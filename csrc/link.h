@@ -14,7 +14,7 @@ struct link {
 };
 
 /* The structure that holds `ptr` as its member `field`. */
-#define link_owner(ptr, type, field) ((type *)(void *)((char *)(ptr) - offsetof(type, field)))
+#define link_owner(ptr, type, field) ((type *)(void *)((char *)(ptr)-offsetof(type, field)))
 
 static inline void link_init(struct link *l) {
     l->prev = l->next = l;

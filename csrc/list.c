@@ -15,15 +15,15 @@ enum list_state { LIST_OPEN, LIST_ENDED, LIST_FAILED, LIST_CLOSED };
 
 struct list {
     struct loop *loop;
-    struct cond idle;          /* no coroutine is in the source any more */
+    struct cond idle; /* no coroutine is in the source any more */
     enum list_state state;
-    bool busy;                 /* a coroutine, LIST_READER, is in the source */
-    lua_Integer place, size;   /* in the batch */
-    lua_Integer page;          /* the server's number of the batch's page */
-    bool part;                 /* more of this page follows */
-    lua_Integer limit;         /* -1: none */
+    bool busy;               /* a coroutine, LIST_READER, is in the source */
+    lua_Integer place, size; /* in the batch */
+    lua_Integer page;        /* the server's number of the batch's page */
+    bool part;               /* more of this page follows */
+    lua_Integer limit;       /* -1: none */
     lua_Integer delivered;
-    bool unread;               /* records were left in the batch when the list was closed or its limit reached */
+    bool unread; /* records were left in the batch when the list was closed or its limit reached */
 };
 
 /* The context of a continuation: the caller's own slots, and whether the source was called. */
@@ -129,7 +129,8 @@ static bool reader_lives(lua_State *L, struct list *l) {
     lua_pop(L, 1);
     if (reader == L)
         error_throw(L, "argument", "a function given to a list may not read the same list");
-    l->busy = reader && (lua_status(reader) == LUA_YIELD || (lua_status(reader) == LUA_OK && lua_getstack(reader, 0, &at)));
+    l->busy =
+        reader && (lua_status(reader) == LUA_YIELD || (lua_status(reader) == LUA_OK && lua_getstack(reader, 0, &at)));
     return l->busy;
 }
 
@@ -460,8 +461,10 @@ static int list_len(lua_State *L) {
 
 void list_open(lua_State *L) {
     static const luaL_Reg methods[] = {
-        {"next", list_next},     {"collect", list_collect}, {"first", list_first},   {"total", list_total},
-        {"report", list_report}, {"close", list_close},     {"cursor", list_cursor}, {"progress", list_progress},
+        {"next", list_next},     {"collect", list_collect},
+        {"first", list_first},   {"total", list_total},
+        {"report", list_report}, {"close", list_close},
+        {"cursor", list_cursor}, {"progress", list_progress},
         {"pages", list_pages},   {NULL, NULL},
     };
     static const luaL_Reg meta[] = {

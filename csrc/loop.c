@@ -346,9 +346,7 @@ static int loop_close(lua_State *L) {
     loop_check_fork(lp);
     lp->closed = true;
     multi_close(lp);
-    struct link *l;
-    while ((l = link_take(&lp->flights)) || (l = link_take(&lp->landed)) || (l = link_take(&lp->fired)) ||
-           (l = link_take(&lp->attention)))
+    while (link_take(&lp->flights) || link_take(&lp->landed) || link_take(&lp->fired) || link_take(&lp->attention))
         continue;
     while (lp->timers.root)
         timer_drop(&lp->timers, lp->timers.root);

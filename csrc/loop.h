@@ -24,17 +24,18 @@
 
 /* One easy handle on its way. Embedded in, and owned by, a transfer. */
 struct flight {
-    struct link link;                   /* loop->flights while in the air, loop->landed until told */
-    CURL *easy;                         /* owned by the transfer; NULL on the ground */
-    CURLcode code;                      /* how it ended */
-    int restarts;                       /* times it was sent again after the multi handle was replaced */
-    bool aloft;                         /* added to the multi handle */
-    CURLcode (*restart)(struct flight *, bool abandon); /* makes the easy handle anew; abandon: without cleaning the old */
-    void (*landed)(struct flight *);    /* told after the turn; may start others */
+    struct link link; /* loop->flights while in the air, loop->landed until told */
+    CURL *easy;       /* owned by the transfer; NULL on the ground */
+    CURLcode code;    /* how it ended */
+    int restarts;     /* times it was sent again after the multi handle was replaced */
+    bool aloft;       /* added to the multi handle */
+    CURLcode (*restart)(struct flight *,
+                        bool abandon); /* makes the easy handle anew; abandon: without cleaning the old */
+    void (*landed)(struct flight *);   /* told after the turn; may start others */
 };
 
 struct loop {
-    CURLM *multi;      /* NULL before the first flight, after a failure to make one, and after loop_close */
+    CURLM *multi; /* NULL before the first flight, after a failure to make one, and after loop_close */
     struct poller poller;
     struct timers timers;
     int64_t curl_when; /* when libcurl wants its time; -1: never */
@@ -44,9 +45,9 @@ struct loop {
     int *sockets;          /* those that libcurl has open, for a fork */
     size_t socket_count, socket_room;
     pid_t pid;
-    bool broken;    /* replace the multi handle at the end of this turn */
-    bool polled;    /* a host polls the descriptor: keep the alarm set */
-    bool tasks;     /* the scheduler has tasks to resume */
+    bool broken; /* replace the multi handle at the end of this turn */
+    bool polled; /* a host polls the descriptor: keep the alarm set */
+    bool tasks;  /* the scheduler has tasks to resume */
     bool closed;
 };
 

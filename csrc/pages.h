@@ -17,8 +17,8 @@ struct pages {
     struct budget budget; /* of retries, for all pages together */
     const char *path;     /* borrowed from the walk's query table */
     int per_page, lookahead;
-    int64_t next, asked;  /* the page to read next; the page to ask for next */
-    int64_t requests;     /* calls asked for, and further attempts of those handed out */
+    int64_t next, asked; /* the page to read next; the page to ask for next */
+    int64_t requests;    /* calls asked for, and further attempts of those handed out */
     int room;
     struct call *slots; /* owned; room of them, at most lookahead + 2; NULL before the first page */
 };

@@ -165,10 +165,16 @@ static int f_get(lua_State *L) {
 void request_open(lua_State *L) {
     static const luaL_Reg functions[] = {{"request", f_request}, {"get", f_get}, {"post", f_post}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
-        {"wait", request_wait}, {"done", request_done}, {"cancel", request_cancel}, {NULL, NULL},
+        {"wait", request_wait},
+        {"done", request_done},
+        {"cancel", request_cancel},
+        {NULL, NULL},
     };
     static const luaL_Reg meta[] = {
-        {"__gc", request_gc}, {"__close", request_cancel}, {"__tostring", request_tostring}, {NULL, NULL},
+        {"__gc", request_gc},
+        {"__close", request_cancel},
+        {"__tostring", request_tostring},
+        {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
     luaL_newmetatable(L, REQUEST);

@@ -15,8 +15,8 @@ enum want { WANT_ANY, WANT_OBJECT, WANT_ARRAY };
 
 /* What is asked, for messages. The texts are borrowed. */
 struct asked {
-    const char *scope;  /* the scope that the call needs; NULL: not known */
-    lua_Integer page;   /* 0: no list */
+    const char *scope; /* the scope that the call needs; NULL: not known */
+    lua_Integer page;  /* 0: no list */
     enum want want;
 };
 

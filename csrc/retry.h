@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 struct retry_policy {
-    int retries;     /* after the first attempt */
+    int retries;      /* after the first attempt */
     double base, max; /* seconds: the backoff before the first retry, and its bound */
-    double max_wait; /* seconds: the longest wait that a server may ask for */
+    double max_wait;  /* seconds: the longest wait that a server may ask for */
 };
 
 struct retry_case {

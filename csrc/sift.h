@@ -13,13 +13,13 @@
 #include "idset.h"
 
 struct sift {
-    struct idset current, previous; /* ids of this pass and of the one before */
-    struct idset all;               /* ids of all passes before this one */
-    uint64_t names;                 /* numbers given to other ids */
+    struct idset current, previous;      /* ids of this pass and of the one before */
+    struct idset all;                    /* ids of all passes before this one */
+    uint64_t names;                      /* numbers given to other ids */
     int64_t nameless, nameless_previous; /* records without an id, by pass */
-    bool healing;                   /* a later pass: only what no pass brought is new */
-    bool in_order;                  /* so far the ids came in the order of the pass before */
-    int64_t place;                  /* records of this pass so far */
+    bool healing;                        /* a later pass: only what no pass brought is new */
+    bool in_order;                       /* so far the ids came in the order of the pass before */
+    int64_t place;                       /* records of this pass so far */
 };
 
 enum sift_result { SIFT_NEW, SIFT_KNOWN, SIFT_AGAIN, SIFT_NO_MEMORY };

@@ -33,10 +33,10 @@ enum outcome {
     OUTCOME_ENCODING,  /* a Content-Encoding not asked for, or a broken gzip stream */
     OUTCOME_MEMORY,    /* out of memory, after several tries */
     /* set by the client */
-    OUTCOME_DEADLINE,  /* the time for the call with all its retries ran out */
+    OUTCOME_DEADLINE, /* the time for the call with all its retries ran out */
     OUTCOME_CANCELLED,
-    OUTCOME_CLOSED,    /* the client was closed */
-    OUTCOME_TOKEN,     /* no token could be had: the client has the error object */
+    OUTCOME_CLOSED, /* the client was closed */
+    OUTCOME_TOKEN,  /* no token could be had: the client has the error object */
 };
 
 /* What one exchange asks for. The texts must live until it is over. */
@@ -57,7 +57,7 @@ struct transfer {
     enum outcome outcome;
     bool body_over, headers_over, no_memory, encoding_refused;
     long status, connects;
-    char message[CURL_ERROR_SIZE]; /* what went wrong, for people */
+    char message[CURL_ERROR_SIZE];   /* what went wrong, for people */
     void (*over)(struct transfer *); /* called after the turn in which it ended */
 };
 

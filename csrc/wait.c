@@ -348,8 +348,8 @@ static void new_weak(lua_State *L, const void *key, const char *mode) {
 
 void wait_open(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"await", f_await},     {"fired", f_fired},   {"event", f_event}, {"sleep", f_sleep},     {"own", f_own},
-        {"tasks", f_tasks},     {"host", f_host},     {"step", f_step},   {"pollfd", f_pollfd},   {"now", f_now},
+        {"await", f_await},     {"fired", f_fired},   {"event", f_event},   {"sleep", f_sleep},   {"own", f_own},
+        {"tasks", f_tasks},     {"host", f_host},     {"step", f_step},     {"pollfd", f_pollfd}, {"now", f_now},
         {"timeout", f_timeout}, {"events", f_events}, {"yields", f_yields}, {NULL, NULL},
     };
     static const luaL_Reg event_methods[] = {{"set", event_set}, {"wait", event_wait}, {NULL, NULL}};

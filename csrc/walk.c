@@ -23,7 +23,7 @@ enum walk_state {
     WALK_READING,
     WALK_HANDING, /* an exact walk is proved: its kept pages are handed out */
     WALK_DONE,
-    WALK_TORN,    /* memory ran out in the middle of a page */
+    WALK_TORN, /* memory ran out in the middle of a page */
     WALK_CLOSED,
 };
 
@@ -33,12 +33,12 @@ struct walk {
     struct sift sift;
     struct loop *loop;
     enum walk_state state;
-    const char *scope;   /* borrowed from the query table */
-    int64_t first;       /* the page to start with */
-    bool exact, once;    /* once: a single pass (page, resume) */
-    bool skipping;       /* resume: the record to go on after was not found yet */
-    bool same;           /* the last pass brought the same ids as the one before */
-    int64_t want;        /* records that are still wanted; -1: all */
+    const char *scope; /* borrowed from the query table */
+    int64_t first;     /* the page to start with */
+    bool exact, once;  /* once: a single pass (page, resume) */
+    bool skipping;     /* resume: the record to go on after was not found yet */
+    bool same;         /* the last pass brought the same ids as the one before */
+    int64_t want;      /* records that are still wanted; -1: all */
     int passes;
     int64_t received, duplicates, pages_read, total_first;
     int64_t kept, handed; /* pages of an exact walk */
@@ -472,8 +472,9 @@ static int walk_close(lua_State *L) {
 
 void walk_open(lua_State *L) {
     static const luaL_Reg methods[] = {
-        {"batch", walk_batch}, {"start", walk_start}, {"ready", walk_ready},       {"ahead", walk_ahead},   {"want", walk_want},
-        {"total", walk_total}, {"close", walk_close}, {"progress", walk_progress}, {"report", walk_report}, {NULL, NULL},
+        {"batch", walk_batch},   {"start", walk_start}, {"ready", walk_ready}, {"ahead", walk_ahead},
+        {"want", walk_want},     {"total", walk_total}, {"close", walk_close}, {"progress", walk_progress},
+        {"report", walk_report}, {NULL, NULL},
     };
     lua_pushcfunction(L, f_walk);
     lua_setfield(L, -2, "walk");
