@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char memory[] = "out of memory";
 
@@ -18,7 +19,7 @@ static bool has(CURLU *u, CURLUPart part) {
 static bool is_loopback(const char *host) {
     unsigned a, b, c;
     char end;
-    if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+    if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
         return true;
     return sscanf(host, "127.%3u.%3u.%3u%c", &a, &b, &c, &end) == 3 && a < 256 && b < 256 && c < 256;
 }
@@ -53,6 +54,9 @@ const char *url_open(struct url *u, const char *text) {
         return "it does not start with https:// or http://";
     if (strpbrk(text, "?#"))
         return "it has a query or a fragment";
+    const char *host = strstr(text, "://") + 3;
+    if (memchr(host, '%', strcspn(host, "/"))) /* libcurl would decode it, and what is judged is not what is asked */
+        return "its host is percent-encoded";
     u->base = curl_url();
     if (!u->base)
         return memory;
@@ -69,19 +73,31 @@ void url_close(struct url *u) {
     u->base = NULL;
 }
 
+/* Bytes of the dot at `p`, as it is or encoded; 0: there is none. `p` ends in a NUL. */
+static size_t dot(const char *p) {
+    return *p == '.' ? 1 : strncasecmp(p, "%2e", 3) == 0 ? 3 : 0;
+}
+
+/* Whether two dots, or a segment of one, are at `p`: servers and proxies climb by them, encoded or not. */
+static bool climbs(const char *p, bool starts_segment) {
+    size_t first = dot(p);
+    if (!first)
+        return false;
+    return dot(p + first) || (starts_segment && (p[first] == '/' || p[first] == '\0'));
+}
+
 const char *url_check_path(const char *path, size_t size) {
     if (size == 0 || path[0] != '/')
         return "it does not start with \"/\"";
+    if (path[1] == '/' || strstr(path, "://"))
+        return "it names a host or a scheme: the base URL says which";
     for (size_t i = 0; i < size; i++) {
         if ((unsigned char)path[i] < ' ' || path[i] == 127)
             return "it holds a control character";
         if (path[i] == '?' || path[i] == '#' || path[i] == '\\')
             return "it holds a \"?\", \"#\" or \"\\\": parameters go into the query table";
-        if (path[i] == '/' && path[i + 1] == '.') {
-            size_t dots = path[i + 2] == '.' ? 2 : 1;
-            if (i + 1 + dots >= size || path[i + 1 + dots] == '/')
-                return "it holds a \".\" or \"..\" segment";
-        }
+        if (climbs(path + i, i > 0 && path[i - 1] == '/'))
+            return "it holds \"..\", or a segment \".\"";
     }
     return NULL;
 }

@@ -69,6 +69,7 @@ case "${1-}" in
       cat "$scratch/out"
       exit 1
     }
+    grep -E "number_of_executed_units" "$scratch/out"
     ;;
 
   exports) # the module shows what calira.h declares, nothing more
@@ -110,11 +111,12 @@ case "${1-}" in
     seeds=spec/fuzz/corpus/$2
     [ -d "$seeds" ] || seeds=
     mkdir "$scratch/found"
-    build/fuzz/spec/fuzz_"$2" -max_total_time="${CALIRA_FUZZ_SECONDS:-15}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    build/fuzz/spec/fuzz_"$2" -max_total_time="${CALIRA_FUZZ_SECONDS:-30}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
       -artifact_prefix="$PWD/build/fuzz/$2-" "$scratch/found" $seeds >"$scratch/out" 2>&1 || {
       tail -n 100 "$scratch/out"
       exit 1
     }
+    grep -E "number_of_executed_units" "$scratch/out"
     ;;
 
   *) fail "usage: sh spec/check.sh format|luacheck|size|cplusplus|tidy TREE|exports|checkout|install|rock|demo|fuzz NAME" ;;
