@@ -295,6 +295,12 @@ describe("tree:find", function()
     end)
   end
 
+  it("finds a typo in one word of a longer name", function()
+    local named = build { { id = 1, name = "University of Cambridge", account_type = "organisation" } }
+    assert.matches("nearest: University of Cambridge (organisation 1)", refusal(named, "Univresity"), 1, true)
+    assert.matches("nearest: University of Cambridge (organisation 1)", refusal(named, "of Cambrigde"), 1, true)
+  end)
+
   it("measures the nearest as a plain computation of edit distances does", function()
     local function distance(a, b)
       local d = {}
@@ -349,7 +355,7 @@ describe("tree:find", function()
   end)
 
   it("says so where nothing is near", function()
-    assert.matches('"Astronomy"; tostring(client:tree()) shows', refusal(tree, "Astronomy"), 1, true)
+    assert.matches('"Astronomy"; tostring(calira.tree()) shows', refusal(tree, "Astronomy"), 1, true)
     assert.matches("shows those that are visible", refusal(tree, "Observatory / Astronomy"), 1, true)
   end)
 

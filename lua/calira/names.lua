@@ -102,10 +102,26 @@ local function distance(a, b, limit)
   return row[#b] <= limit and row[#b] or nil
 end
 
---- How far `text` is from what the user wrote: 0 where it holds it whole, else the edit distance; nil where they do not resemble.
+--- The runs of as many words as `wanted` has, in a name of more: a typo in "Univresity" is near "University of Cambridge".
+local function runs_of_words(wanted, text)
+  local words, starts, stops = select(2, wanted:gsub("%S+", "")), {}, {}
+  for start, stop in text:gmatch "()%S+()" do starts[#starts + 1], stops[#stops + 1] = start, stop - 1 end
+  local runs = {}
+  if words == 0 or #starts <= words then return runs end
+  for i = 1, #starts - words + 1 do runs[i] = text:sub(starts[i], stops[i + words - 1]) end
+  return runs
+end
+
+--- How far `text` is from what the user wrote: 0 where it holds it whole, else the edit distance to it or to a run of its words; nil
+-- where they do not resemble.
 local function score(wanted, text, limit)
   if #wanted >= 3 and text:find(wanted, 1, true) then return 0 end
-  return distance(wanted, text, limit)
+  local least = distance(wanted, text, limit)
+  for _, run in ipairs(runs_of_words(wanted, text)) do
+    local points = distance(wanted, run, limit)
+    if points and (not least or points < least) then least = points end
+  end
+  return least
 end
 
 --- The nodes whose names (for a text with a separator, paths too) resemble a text, the nearest first; of namesakes the first.

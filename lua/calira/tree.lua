@@ -238,7 +238,7 @@ local function by_name(tree, text)
   if #found > 1 then core.raise("argument", ("%d accounts are called %q: %s"):format(#found, shown, listed(found))) end
   local near = names.nearest(tree._names, text)
   core.raise("argument", ("there is no account %q; %s"):format(shown,
-    #near > 0 and "nearest: " .. listed(near) or "tostring(client:tree()) shows those that are visible"))
+    #near > 0 and "nearest: " .. listed(near) or "tostring(calira.tree()) shows those that are visible"))
 end
 
 --- The one account that a key means.
