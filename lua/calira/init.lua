@@ -26,14 +26,25 @@ local M = {
   oauth = { authorize_url = oauth.authorize_url, exchange = oauth.exchange, file_store = oauth.file_store },
 }
 
---- Every method of a client is a function of the module too, on the default client.
-for name, method in pairs(client.methods) do
-  M[name] = function(...)
-    if (...) == M then
-      core.raise("argument", ("on the module, calls take a dot: calira.%s(…)"):format(name))
+--- The function, unless it is called with a colon on `owner`.
+local function dotted(owner, full_name, f)
+  return function(...)
+    if (...) == owner then
+      core.raise("argument", ("on the module, calls take a dot: calira.%s(…)"):format(full_name))
     end
-    return method(environment.default(), ...)
+    return f(...)
   end
 end
 
-return M
+-- Those left as they are take anything (is_error), or are what cqueues calls with a colon on whatever it polls.
+for _, name in ipairs { "new", "default", "configure", "time", "seconds", "add", "answers", "run", "spawn", "gather", "sleep", "generator" } do
+  M[name] = dotted(M, name, M[name])
+end
+for name, f in pairs(M.oauth) do M.oauth[name] = dotted(M.oauth, "oauth." .. name, f) end
+
+--- Every method of a client is a function of the module too, on the default client.
+for name, method in pairs(client.methods) do
+  M[name] = dotted(M, name, function(...) return method(environment.default(), ...) end)
+end
+
+return M --[[@as calira]]
