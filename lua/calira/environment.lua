@@ -13,13 +13,16 @@ local function variable(name)
   local value = os.getenv(name)
   return value ~= "" and value or nil
 end
+M.variable = variable
 
+--- Where the grant is kept; nil where the environment names no place.
 local function grant_file()
   local path = variable "CALIRA_GRANT_FILE"
   if path then return path end
   local config = variable "XDG_CONFIG_HOME" or (variable "HOME" and variable "HOME" .. "/.config")
   return config and config .. "/calira/grant.json"
 end
+M.grant_file = grant_file
 
 local function exists(path)
   local file = path and io.open(path, "r")
