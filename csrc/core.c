@@ -71,6 +71,8 @@ static int preload(lua_State *L) {
 }
 
 void calira_preload(lua_State *L) {
+    if (!lua_checkstack(L, 1))
+        return;
     lua_pushcfunction(L, preload);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK)
         lua_pop(L, 1);
@@ -86,6 +88,7 @@ static int call_core(lua_State *L) {
     return 1;
 }
 
+/* As call_core, protected. Pushes nothing where the stack has no room for the call. */
 static int call(lua_State *L, const char *name, double argument) {
     if (!lua_checkstack(L, 4))
         return LUA_ERRMEM;
@@ -96,21 +99,28 @@ static int call(lua_State *L, const char *name, double argument) {
 }
 
 int calira_pollfd(lua_State *L) {
+    int top = lua_gettop(L);
     int fd = call(L, "pollfd", 0) == LUA_OK && lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : -1;
-    lua_pop(L, 1);
+    lua_settop(L, top);
     return fd;
 }
 
 double calira_timeout(lua_State *L) {
+    int top = lua_gettop(L);
     double seconds = call(L, "timeout", 0) == LUA_OK && lua_isnumber(L, -1) ? lua_tonumber(L, -1) : -1;
-    lua_pop(L, 1);
+    lua_settop(L, top);
     return seconds;
 }
 
 int calira_step(lua_State *L, double seconds) {
-    if (call(L, "step", seconds) != LUA_OK)
+    int top = lua_gettop(L);
+    int status = call(L, "step", seconds);
+    if (status != LUA_OK) {
+        if (lua_gettop(L) == top)
+            lua_pushnil(L); /* no room for a message: into the slot that the host has left */
         return -1;
+    }
     int left = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    lua_settop(L, top);
     return left;
 }

@@ -80,7 +80,7 @@ CURLcode loop_adopt(struct loop *lp, CURL *easy) {
 /* ---- the multi handle ---- */
 
 static bool multi_open(struct loop *lp) {
-    CURLM *multi = curl_multi_init();
+    CURLM *multi = lp->closed ? NULL : curl_multi_init();
     if (!multi)
         return false;
     CURLMcode rc = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -196,6 +196,7 @@ void loop_check_fork(struct loop *lp) {
 void loop_fly(struct loop *lp, struct flight *f) {
     link_put(&lp->flights, &f->link);
     launch(lp, f);
+    loop_alarm(lp);
 }
 
 void loop_ground(struct loop *lp, struct flight *f) {
@@ -211,6 +212,7 @@ void loop_ground(struct loop *lp, struct flight *f) {
 
 void loop_timer_arm(struct loop *lp, struct timer *t, int64_t when) {
     timer_arm(&lp->timers, t, when);
+    loop_alarm(lp);
 }
 
 void loop_timer_drop(struct loop *lp, struct timer *t) {
@@ -268,32 +270,37 @@ static bool run_due(struct loop *lp) {
     return worked;
 }
 
-/* Nanoseconds until the engine itself has something to do; -1: never. */
-static int64_t due_in(struct loop *lp) {
+/* When the engine itself has something to do: 0: now, -1: never. */
+static int64_t due(const struct loop *lp) {
     if (lp->broken || !link_alone(&lp->landed))
         return 0;
-    int64_t when = lp->curl_when;
-    struct timer *t = lp->timers.root;
-    if (t && (when < 0 || t->when < when))
-        when = t->when;
+    const struct timer *t = lp->timers.root;
+    return t && (lp->curl_when < 0 || t->when < lp->curl_when) ? t->when : lp->curl_when;
+}
+
+/* When there is something to do, for Lua too. */
+static int64_t next_due(const struct loop *lp) {
+    return !link_alone(&lp->fired) || !link_alone(&lp->attention) || lp->tasks ? 0 : due(lp);
+}
+
+static int64_t until(int64_t when) {
     if (when < 0)
         return -1;
-    int64_t ns = when - timer_now();
+    int64_t ns = when ? when - timer_now() : 0;
     return ns > 0 ? ns : 0;
 }
 
 int64_t loop_next(struct loop *lp) {
-    if (!link_alone(&lp->fired) || !link_alone(&lp->attention) || lp->tasks)
-        return 0;
-    return due_in(lp);
+    return until(next_due(lp));
 }
 
-void loop_turn(struct loop *lp, int64_t ns) {
+void loop_drive(struct loop *lp, int64_t ns) {
     struct poller_event events[64];
     loop_check_fork(lp);
-    int64_t due = due_in(lp);
-    if (due >= 0 && due < ns)
-        ns = due;
+    int64_t left = until(due(lp));
+    if (left >= 0 && left < ns)
+        ns = left;
+    lp->turning = true;
     int n = poller_wait(&lp->poller, events, 64, ns);
     for (int i = 0; i < n; i++) {
         int flags = events[i].flags, mask = 0;
@@ -313,6 +320,11 @@ void loop_turn(struct loop *lp, int64_t ns) {
             break;
         tell_landed(lp);
     }
+    lp->turning = false;
+}
+
+void loop_turn(struct loop *lp, int64_t ns) {
+    loop_drive(lp, ns);
     loop_alarm(lp);
 }
 
@@ -321,11 +333,14 @@ bool loop_busy(const struct loop *lp) {
            !link_alone(&lp->attention) || lp->tasks;
 }
 
+bool loop_stuck(const struct loop *lp) {
+    return lp->tasks && link_alone(&lp->flights) && link_alone(&lp->landed) && !lp->timers.root &&
+           link_alone(&lp->fired) && link_alone(&lp->attention);
+}
+
 void loop_alarm(struct loop *lp) {
-    if (!lp->polled)
-        return;
-    int64_t ns = loop_next(lp);
-    poller_alarm(&lp->poller, ns < 0 ? -1 : timer_now() + ns);
+    if (lp->polled && !lp->turning && !lp->closed)
+        poller_alarm(&lp->poller, next_due(lp));
 }
 
 /* ---- the state's own ---- */

@@ -45,9 +45,10 @@ struct loop {
     int *sockets;          /* those that libcurl has open, for a fork */
     size_t socket_count, socket_room;
     pid_t pid;
-    bool broken; /* replace the multi handle at the end of this turn */
-    bool polled; /* a host polls the descriptor: keep the alarm set */
-    bool tasks;  /* the scheduler has tasks to resume */
+    bool broken;  /* replace the multi handle at the end of this turn */
+    bool polled;  /* a host polls the descriptor: keep the alarm set */
+    bool turning; /* inside a turn, at whose end the alarm is set */
+    bool tasks;   /* the scheduler has tasks to resume */
     bool closed;
 };
 
@@ -56,6 +57,9 @@ struct loop *loop_of(lua_State *L);
 
 /* Does what is due, waiting at most `ns` for it. Calls landed() of what ended and fire() of timers. Never touches Lua. */
 void loop_turn(struct loop *lp, int64_t ns);
+
+/* The same for a wait that blocks and goes on: leaves the alarm as it is, since it would wake that wait itself. */
+void loop_drive(struct loop *lp, int64_t ns);
 
 /* Puts a flight with a ready easy handle in the air. When that fails it lands in the next turn with the code. */
 void loop_fly(struct loop *lp, struct flight *f);
@@ -72,7 +76,10 @@ int64_t loop_next(struct loop *lp);
 /* Whether transfers or deadlines are left. */
 bool loop_busy(const struct loop *lp);
 
-/* Sets the alarm of the descriptor, if a host polls it. */
+/* Whether tasks are left, and nothing is under way that could end a wait: only they can. */
+bool loop_stuck(const struct loop *lp);
+
+/* Sets the alarm of the descriptor, if a host polls it; needed whenever something becomes due outside of a turn. */
 void loop_alarm(struct loop *lp);
 
 /* Options of an easy handle that tie its sockets to this loop. */

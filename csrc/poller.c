@@ -1,6 +1,7 @@
 #include "poller.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,7 +62,8 @@ bool poller_watch(struct poller *p, int fd, int flags, int old) {
 
 int poller_wait(struct poller *p, struct poller_event *events, int most, int64_t ns) {
     struct epoll_event got[BATCH];
-    int ms = ns <= 0 ? 0 : (int)((ns + 999999) / 1000000);
+    int64_t longest = INT64_C(1000000) * INT_MAX;
+    int ms = ns <= 0 ? 0 : (int)(((ns < longest ? ns : longest - 999999) + 999999) / 1000000);
     int n = epoll_wait(p->fd, got, most < BATCH ? most : BATCH, ms);
     int filled = 0;
     for (int i = 0; i < n; i++) {

@@ -30,6 +30,7 @@ void cond_signal(struct cond *c) {
         struct waiter *w = link_owner(l, struct waiter, link);
         w->fired = true;
         link_put(&w->loop->fired, l);
+        loop_alarm(w->loop);
     }
 }
 
@@ -67,12 +68,14 @@ static int nothing(lua_State *L) {
 
 /* Gives the hook that Ctrl-C sets a chance to raise. lua.c hooks the main thread only; where that has one while a
  * coroutine runs, it is let run there and what it raises is raised here. */
-static void interrupts(lua_State *L) {
-    lua_pushcfunction(L, nothing);
-    lua_call(L, 0, 0);
+static void interrupts(lua_State *L, struct loop *lp) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     lua_State *main = lua_tothread(L, -1);
     lua_pop(L, 1);
+    if (lua_gethook(L) || lua_gethook(main))
+        loop_alarm(lp); /* should it raise, control is a host's again */
+    lua_pushcfunction(L, nothing);
+    lua_call(L, 0, 0);
     if (main == L || !lua_gethook(main) || !lua_checkstack(main, 2))
         return;
     lua_pushcfunction(main, nothing);
@@ -82,12 +85,13 @@ static void interrupts(lua_State *L) {
     }
 }
 
-/* Calls the scheduler, which wakes whose waiter fired and resumes tasks where that is allowed: not inside a task. True
- * where it may resume more at once. */
-static bool dispatch(lua_State *L) {
+/* Calls the scheduler, which wakes whose waiter fired and resumes tasks where that is allowed: not inside a task, unless
+ * `stuck`: nothing else can end the wait. True where it may resume more at once. */
+static bool dispatch(lua_State *L, bool stuck) {
     bool more = false;
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &dispatch_key) == LUA_TFUNCTION) {
-        lua_call(L, 0, 1);
+        lua_pushboolean(L, stuck);
+        lua_call(L, 1, 1);
         more = lua_toboolean(L, -1);
     }
     lua_pop(L, 1);
@@ -101,20 +105,25 @@ bool wait_lively(lua_State *L, struct loop *lp) {
         struct attention *a = link_owner(l, struct attention, link);
         a->attend(L, a);
     }
-    return (!link_alone(&lp->fired) || lp->tasks) && dispatch(L);
+    bool more = (!link_alone(&lp->fired) || lp->tasks) && dispatch(L, false);
+    /* what a task asked for was put on the wire by a turn of its own, in which others' waits may have ended */
+    return more || !link_alone(&lp->fired) || !link_alone(&lp->attention);
 }
 
 static void block(lua_State *L, struct waiter *w) {
     struct loop *lp = w->loop;
     while (!w->fired) {
         bool more = wait_lively(L, lp);
+        if (!more && !w->fired && loop_stuck(lp))
+            more = dispatch(L, true);
         if (w->fired)
             break;
-        loop_turn(lp, more ? 0 : INTERRUPT_NS);
-        interrupts(L);
+        loop_drive(lp, more ? 0 : INTERRUPT_NS);
+        interrupts(L, lp);
     }
     link_drop(&w->link);
     wait_lively(L, lp);
+    loop_alarm(lp);
 }
 
 /* Whether the library started this coroutine, and so may yield from it. */
@@ -156,6 +165,8 @@ static void await(lua_State *L, struct waiter *w, lua_KContext ctx, lua_KFunctio
 
 void wait_on(lua_State *L, struct loop *lp, struct cond *c, lua_KContext ctx, lua_KFunction k) {
     luaL_checkstack(L, 8, "calira");
+    if (lp->closed) /* a finalizer of the user's that runs after the engine's */
+        error_throw(L, "closed", "the Lua state is being closed: nothing can be waited for");
     int top = lua_gettop(L);
     struct waiter *w = waiter_new(L, lp, c);
     await(L, w, ctx, k);
@@ -214,6 +225,13 @@ static struct event *event_new(lua_State *L) {
     return e;
 }
 
+/* A sleep that is left before its time leaves no deadline behind. */
+static int event_leave(lua_State *L) {
+    struct event *e = luaL_checkudata(L, 1, EVENT);
+    loop_timer_drop(e->loop, &e->timer);
+    return 0;
+}
+
 static int event_gc(lua_State *L) {
     struct event *e = luaL_checkudata(L, 1, EVENT);
     loop_timer_drop(e->loop, &e->timer);
@@ -254,21 +272,26 @@ static int f_sleep(lua_State *L) {
     lua_settop(L, 0);
     struct event *e = event_new(L);
     loop_timer_arm(e->loop, &e->timer, timer_now() + timer_span(seconds));
-    loop_alarm(e->loop);
+    lua_toclose(L, 1);
     return event_wait_k(L, LUA_OK, 0);
 }
 
-/* core.own(coroutine): the library started it and may yield from it. */
+/* core.own(f): a coroutine of f, which the library may yield from. */
 static int f_own(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTHREAD);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &owned_key);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_State *co = lua_newthread(L);
     lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &owned_key);
+    lua_pushvalue(L, 2);
     lua_pushboolean(L, 1);
     lua_rawset(L, -3);
-    return 0;
+    lua_settop(L, 2);
+    return 1;
 }
 
-/* core.dispatcher(f): f() wakes who fired and resumes tasks. core.host(f): f() gives the wait function of a host's
+/* core.dispatcher(f): f(stuck) wakes who fired and resumes tasks. core.host(f): f() gives the wait function of a host's
  * coroutine, or nil. */
 static int f_dispatcher(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -291,7 +314,12 @@ static int f_yields(lua_State *L) {
 
 /* core.tasks(flag): whether the scheduler has tasks to resume. */
 static int f_tasks(lua_State *L) {
-    loop_of(L)->tasks = lua_toboolean(L, 1);
+    struct loop *lp = loop_of(L);
+    bool tasks = lua_toboolean(L, 1);
+    if (lp->tasks != tasks) {
+        lp->tasks = tasks;
+        loop_alarm(lp);
+    }
     return 0;
 }
 
@@ -324,8 +352,8 @@ static int f_timeout(lua_State *L) {
 static int f_step(lua_State *L) {
     double seconds = luaL_optnumber(L, 1, 0);
     struct loop *lp = loop_of(L);
-    bool more = wait_lively(L, lp);
-    loop_turn(lp, more ? 0 : timer_span(seconds));
+    bool more = wait_lively(L, lp) || (loop_stuck(lp) && dispatch(L, true));
+    loop_turn(lp, more || !loop_busy(lp) ? 0 : timer_span(seconds));
     wait_lively(L, lp);
     loop_alarm(lp);
     lua_pushboolean(L, loop_busy(lp));
@@ -361,6 +389,8 @@ void wait_open(lua_State *L) {
     luaL_newmetatable(L, EVENT);
     lua_pushcfunction(L, event_gc);
     lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, event_leave);
+    lua_setfield(L, -2, "__close");
     luaL_newlib(L, event_methods);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 2);

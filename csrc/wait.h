@@ -32,7 +32,7 @@ void cond_close(struct cond *c);  /* lets go of all waiters without waking them:
  * caller's own slots is not kept: continuations start with lua_settop. Raises what interrupts it (Ctrl-C). */
 void wait_on(lua_State *L, struct loop *lp, struct cond *c, lua_KContext ctx, lua_KFunction k);
 
-/* Tells Lua what is new: attention, waiters that fired, tasks that can go on. True where tasks can go on at once. Raises
+/* Tells Lua what is new: attention, waiters that fired, tasks that can go on. True where more can be told at once. Raises
  * nothing of its own. */
 bool wait_lively(lua_State *L, struct loop *lp);
 

@@ -31,10 +31,25 @@ function M.client(scenario, options)
   return calira.new(all), id
 end
 
+--- Monotonic seconds.
+M.now = require "calira.core".now
+
 --- What the sandbox saw of a scenario: see spec/sandbox/README.md.
 function M.stats(id)
   local pipe <close> = assert(io.popen(("curl -s '%s/control/stats?id=%s'"):format(M.origin, id)))
   return cjson.decode(pipe:read "a")
+end
+
+--- Waits until the sandbox has seen that so many calls of a scenario were given up; fails after 5 seconds.
+function M.aborted(id, expected)
+  local late = M.now() + 5
+  local seen
+  repeat
+    seen = M.stats(id).aborted
+    if seen >= expected then return seen end
+    os.execute "sleep 0.02"
+  until M.now() > late
+  error(("%d calls of %d were given up"):format(seen, expected), 2)
 end
 
 function M.control(action, id)

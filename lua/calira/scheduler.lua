@@ -11,56 +11,75 @@ local WAIT <const> = core.WAIT
 local resume <const>, status <const>, close <const> = coroutine.resume, coroutine.status, coroutine.close
 
 local parked <const> = setmetatable({}, { __mode = "k" }) -- waiter → function that wakes who waits
-local ready = {}                                          -- tasks to resume, in order
+local ready <const> = {}                                  -- tasks to resume: a queue, from `first` to `last`
+local first, last = 1, 0
 local current = nil                                       -- the task that runs now
-local blocked_scope = nil                                 -- inside a task: the scope whose `run` blocks there
+local blocked = nil                                       -- inside a task: the task, or the scope, that it blocks for
 
 -- ── Scopes ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
---- What belongs together: the tasks of one `run` or `gather`, or those spawned outside of any.
+--- What belongs together: the tasks of one `run` or `gather`, or those spawned outside of any. `owner`: the task that waits for it.
 local Scope = {}
 Scope.__index = Scope
 
-local function new_scope(parent)
-  return setmetatable({ parent = parent, tasks = {}, alive = 0, changed = core.event() }, Scope)
-end
+local function new_scope() return setmetatable({ owner = current, tasks = {}, alive = 0, changed = core.event() }, Scope) end
 
 local outside <const> = new_scope()
 
-function Scope:within(other)
-  while self and self ~= other do self = self.parent end
-  return self ~= nil
-end
-
+--- Ends its tasks; also those that are spawned meanwhile, by what the ending ones close.
 function Scope:cancel()
-  for task in pairs(self.tasks) do task:cancel() end
+  local task = next(self.tasks)
+  while task do
+    task:cancel()
+    self.tasks[task] = nil -- one that blocks further down ends when it comes back
+    task = next(self.tasks)
+  end
 end
 
 Scope.__close = Scope.cancel
 
 -- ── Tasks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
---- What `spawn` returns. `over`: an event; `results`: packed, or `failure`: the error, in a table since it may be any value.
+--- What `spawn` returns. `over`: an event; `results`: packed, or `failure`: the error, in a table since it may be any value; `waits`: a
+-- set of those who wait for it.
 local Task = { __name = "calira.task" }
 Task.__index = Task
 
 local function enqueue(task)
   if not task.queued and not task.ended then
     task.queued = true
-    ready[#ready + 1] = task
+    last = last + 1
+    ready[last] = task
     core.tasks(true)
   end
 end
 
+--- Closed last of all that a task's coroutine holds. Where that is neither its end nor the library's doing, somebody who took the
+-- coroutine from `coroutine.running` has closed it.
+local Guard = {}
+function Guard:__close()
+  if current ~= self.task then enqueue(self.task) end
+end
+
+local function body(guard, f, ...)
+  local over <close> = guard
+  return f(...)
+end
+
 local function new_task(scope, f, ...)
-  local task = setmetatable({ scope = scope, over = core.event(), arguments = table.pack(...), waiters = 0 }, Task)
-  task.coroutine = coroutine.create(f)
+  local task = setmetatable({ scope = scope, over = core.event(), waits = {} }, Task)
+  task.arguments = table.pack(setmetatable({ task = task }, Guard), f, ...)
+  task.coroutine = core.own(body)
   task.wake = function() enqueue(task) end
-  core.own(task.coroutine)
   scope.tasks[task] = true
   scope.alive = scope.alive + 1
   enqueue(task)
   return task
+end
+
+local function describe(err)
+  local ok, text = pcall(tostring, err)
+  return ok and text or "an error object that cannot be shown"
 end
 
 --- The task is over: tells who waits for it, and its scope about an error that nobody takes.
@@ -70,9 +89,9 @@ local function finish(task, failure, results)
   local scope = task.scope
   scope.tasks[task] = nil
   scope.alive = scope.alive - 1
-  if failure and not failure.cancelled and task.waiters == 0 then
+  if failure and not failure.cancelled and not next(task.waits) then
     if scope == outside then
-      warn("calira: an error in a task that nobody waits for: " .. tostring(failure[1]))
+      warn("calira: an error in a task that nobody waits for: " .. describe(failure[1]))
     elseif not scope.failure then
       scope.failure = failure
     end
@@ -81,18 +100,40 @@ local function finish(task, failure, results)
   if scope.alive == 0 or scope.failure then scope.changed:set() end
 end
 
+local function cancelled() return { core.failure("cancelled", "the task was cancelled"), cancelled = true } end
+
+--- While a task runs: puts back what was before. An interrupt may come between what the task did and what is made of it here; then it is
+-- looked at again.
+local Running = {}
+function Running:__close(err)
+  current, blocked = self.outer, self.blocked
+  if err ~= nil then enqueue(self.task) end
+end
+
+local function running(task)
+  local before = setmetatable({ task = task, outer = current, blocked = blocked }, Running)
+  current, blocked = task, nil
+  return before
+end
+
+--- Closes the coroutine of a task, whose `<close>` variables may wait.
 local function end_cancelled(task)
+  local before <close> = running(task)
   local ok, err = close(task.coroutine)
-  finish(task, ok and { core.failure("cancelled", "the task was cancelled"), cancelled = true } or { err })
+  finish(task, ok and cancelled() or { err })
 end
 
 --- What a resume of the task brought.
-local function settle(task, ok, first, waiter, ...)
+local function settle(task, ok, ...)
   if status(task.coroutine) == "dead" then
-    if ok then finish(task, nil, table.pack(first, waiter, ...)) else finish(task, { first }) end
-  elseif task.cancelled then
+    if ok then return finish(task, nil, table.pack(...)) end
+    local _, err = close(task.coroutine) -- what it held when it failed
+    return finish(task, { err })
+  end
+  local value, waiter = ...
+  if task.cancelled then
     end_cancelled(task)
-  elseif first == WAIT then
+  elseif value == WAIT then
     parked[waiter] = task.wake
   else
     enqueue(task) -- a plain yield lets the others go on
@@ -101,23 +142,32 @@ end
 
 local function go_on(task)
   task.queued = false
-  if task.ended or status(task.coroutine) ~= "suspended" then return end
-  local outer, arguments = current, task.arguments
-  current = task
-  task.arguments = nil
+  if task.ended then return end
+  local co, arguments = task.coroutine, task.arguments
+  if status(co) == "dead" then return finish(task, cancelled()) end
+  if status(co) ~= "suspended" then return end -- it blocks further down
+  local before <close> = running(task)
   if arguments then
-    settle(task, resume(task.coroutine, table.unpack(arguments, 1, arguments.n)))
+    task.arguments = nil
+    settle(task, resume(co, table.unpack(arguments, 1, arguments.n)))
   else
-    settle(task, resume(task.coroutine))
+    settle(task, resume(co))
   end
-  current = outer
+end
+
+--- Somebody who waits for a task. While that blocks inside another task, what it waits for has to go on.
+local Wait = {}
+function Wait:__close()
+  self.on.waits[self] = nil
+  blocked = self.blocked
 end
 
 --- Waits until the task is over and returns what it returned, or raises what it raised. May wait.
 function Task:wait()
   if self == current then core.raise("argument", "a task cannot wait for itself") end
-  self.waiters = self.waiters + 1
-  local waiting <close> = setmetatable({}, { __close = function() self.waiters = self.waiters - 1 end })
+  local wait <close> = setmetatable({ on = self, task = current, blocked = blocked }, Wait)
+  self.waits[wait] = true
+  if current and not core.yields() then blocked = self end
   self.over:wait()
   if self.failure then error(self.failure[1], 0) end
   return table.unpack(self.results, 1, self.results.n)
@@ -131,42 +181,81 @@ function Task:cancel()
   if self.ended then return end
   self.cancelled = true
   if self == current then core.raise("cancelled", "the task was cancelled") end
-  if status(self.coroutine) == "suspended" then end_cancelled(self) end
+  if status(self.coroutine) ~= "normal" then end_cancelled(self) end
 end
 
 -- ── Driving ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
---- Whether a task may be resumed here: any, outside of tasks; inside one, only what that one cannot do without.
-local function allowed(task)
-  return not current or task.service or (blocked_scope and task.scope:within(blocked_scope))
+--- Whether what blocks inside a task cannot go on without this one.
+local function needed(task, depth)
+  if task.service or task == blocked or task.scope == blocked then return true end
+  if depth == 0 then return false end
+  local owner = task.scope.owner
+  if owner and needed(owner, depth - 1) then return true end
+  for wait in pairs(task.waits) do
+    if wait.task and needed(wait.task, depth - 1) then return true end
+  end
+  return false
 end
 
---- Wakes whose waiter fired and resumes each task that is ready, once. Called by the C module. True: more can be resumed at once.
-local function dispatch()
+local MOST_DEPTH <const> = 50 -- tasks that wait for each other in a circle wait for ever, but not here
+
+--- Whether a task may be resumed here: any, outside of tasks; inside one, only what that one cannot do without, lest each that blocks
+-- resumes the next on top of it.
+local function allowed(task) return not current or needed(task, MOST_DEPTH) end
+
+local function skip_resumed()
+  while first <= last and not ready[first] do
+    ready[first] = nil
+    first = first + 1
+  end
+  if first > last then first, last = 1, 0 end
+end
+
+--- Wakes whose waiter fired and resumes each task that is ready, once. Called by the C module. `stuck`: nothing is under way that could end
+-- a wait inside a task; then one of the others has to. True: more can be resumed at once.
+local function dispatch(stuck)
   for waiter in core.fired do
     local wake = parked[waiter]
     parked[waiter] = nil
     if wake then wake() end
   end
-  local round, more = ready, false
-  ready = {}
-  for _, task in ipairs(round) do
-    if allowed(task) then go_on(task) else ready[#ready + 1] = task end
+  for place = first, last do
+    local task = ready[place]
+    if task and (stuck or allowed(task)) then
+      ready[place] = false
+      go_on(task)
+      if stuck then break end
+    end
   end
-  for _, task in ipairs(ready) do more = more or allowed(task) end
-  core.tasks(#ready > 0)
-  return more
+  skip_resumed()
+  core.tasks(first <= last)
+  for place = first, last do
+    if ready[place] and allowed(ready[place]) then return true end
+  end
+  return false
 end
 
 core.dispatcher(dispatch)
 
+local Blocking = {}
+function Blocking:__close() blocked = self.outer end
+
 --- Waits until the scope has no task left or one failed that nobody waited for.
 local function await_scope(scope)
-  local outer = blocked_scope
-  local restored <close> = setmetatable({}, { __close = function() blocked_scope = outer end })
-  if current and not core.yields() then blocked_scope = scope end
-  while scope.alive > 0 and not scope.failure do scope.changed:wait() end
+  local restored <close> = setmetatable({ outer = blocked }, Blocking)
+  if current and not core.yields() then blocked = scope end
+  while scope.alive > 0 and not scope.failure do
+    scope.changed:wait()
+    scope.changed = core.event()
+  end
   if scope.failure then error(scope.failure[1], 0) end
+end
+
+--- What the task of a scope that was awaited returned.
+local function results_of(task)
+  if task.failure then error(task.failure[1], 0) end -- it was closed from outside
+  return task.results
 end
 
 -- ── The contract's functions ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,10 +267,11 @@ end
 --- Runs `f(…)` and all that it spawns; returns what `f` returns. Raises the first error that no `wait()` took, cancelling the rest.
 function M.run(f, ...)
   check_function(f, "run")
-  local scope <close> = new_scope(current and current.scope)
+  local scope <close> = new_scope()
   local main = new_task(scope, f, ...)
   await_scope(scope)
-  return table.unpack(main.results, 1, main.results.n)
+  local results = results_of(main)
+  return table.unpack(results, 1, results.n)
 end
 
 --- Starts `f(…)` as a task of the innermost `run`, or outside of any; returns the task. Does not wait.
@@ -198,11 +288,11 @@ function M.gather(functions)
   end
   local count <const> = #functions
   for i = 1, count do check_function(functions[i], "gather") end
-  local scope <close> = new_scope(current and current.scope)
+  local scope <close> = new_scope()
   local tasks, results = {}, { n = count }
   for i = 1, count do tasks[i] = new_task(scope, functions[i]) end
   await_scope(scope)
-  for i = 1, count do results[i] = tasks[i].results[1] end
+  for i = 1, count do results[i] = results_of(tasks[i])[1] end
   return results
 end
 
@@ -241,21 +331,27 @@ end
 
 -- ── Generators ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
---- What a resume of a generator's coroutine brought: a record, or a wait, which its reader waits in its own way.
-local function take(co, ok, first, ...)
-  if not ok then error(first, 0) end
-  if status(co) == "dead" then return nil end
-  if first ~= WAIT then return first, ... end
-  core.await((...))
-  return take(co, resume(co))
-end
-
 local Generator = { __name = "calira.generator" }
 Generator.__index = Generator
 
+--- What a resume of a generator's coroutine brought: a record, or a wait, which its reader waits in its own way.
+local function take(generator, ok, value, ...)
+  local co = generator.coroutine
+  if not ok then
+    local _, err = close(co) -- what it held when it failed
+    error(err, 0)
+  end
+  if status(co) == "dead" then return nil end
+  if value ~= WAIT then return value, ... end
+  core.await((...))
+  return generator() -- which another reader may have brought to its end meanwhile
+end
+
 function Generator:__call()
-  if status(self.coroutine) == "dead" then return nil end
-  return take(self.coroutine, resume(self.coroutine))
+  local co = self.coroutine
+  if status(co) == "dead" then return nil end
+  if status(co) ~= "suspended" then core.raise("argument", "a generator cannot read itself") end
+  return take(self, resume(co))
 end
 
 function Generator:__close()
@@ -271,8 +367,7 @@ Generator.next, Generator.close = Generator.__call, Generator.__close
 -- Returns four values, so that leaving the loop closes it.
 function M.generator(f)
   check_function(f, "generator")
-  local generator = setmetatable({ coroutine = coroutine.create(f) }, Generator)
-  core.own(generator.coroutine)
+  local generator = setmetatable({ coroutine = core.own(f) }, Generator)
   return generator, nil, nil, generator
 end
 

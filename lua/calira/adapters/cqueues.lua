@@ -13,18 +13,16 @@ local M = {}
 
 local waiting <const> = setmetatable({}, { __mode = "k" }) -- controller → { leader, waits: set of waits }
 
---- Steps the engine until `wait` is done, on behalf of all that wait in this controller.
-local function lead(group, wait)
-  group.leader = wait
-  local passed_on <close> = setmetatable({}, { __close = function()
-    group.leader = nil
-    group.waits[wait] = nil
-    local _, follower = next(group.waits)
-    if follower then follower.condition:signal() end
-  end })
-  while not wait.done do
-    cqueues.poll(core, wait.condition)
-    core.step(0)
+local Wait = {}
+
+--- Where nobody leads any more, wakes somebody who will: one who goes on waiting, not one who is about to leave as well.
+function Wait:__close()
+  local group = self.group
+  group.waits[self] = nil
+  if group.leader == self then group.leader = nil end
+  if group.leader then return end
+  for wait in pairs(group.waits) do
+    if not wait.done then return wait.condition:signal() end
   end
 end
 
@@ -36,15 +34,20 @@ local function wait_in_cqueues(waiter)
     group = { waits = {} }
     waiting[controller] = group
   end
-  local wait = { condition = condition.new(), done = false }
-  group.waits[wait] = wait
-  local left <close> = setmetatable({}, { __close = function() group.waits[wait] = nil end })
+  local wait <close> = setmetatable({ group = group, condition = condition.new(), done = false }, Wait)
+  group.waits[wait] = true
   scheduler.park(waiter, function()
     wait.done = true
     wait.condition:signal()
   end)
   while not wait.done do
-    if group.leader then cqueues.poll(wait.condition) else lead(group, wait) end
+    group.leader = group.leader or wait
+    if group.leader == wait then
+      cqueues.poll(core, wait.condition)
+      core.step(0)
+    else
+      cqueues.poll(wait.condition)
+    end
   end
 end
 

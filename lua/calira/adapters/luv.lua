@@ -27,17 +27,22 @@ local function watch()
   if seconds then timer:start(math.ceil(seconds * 1000), 0, on_ready) else timer:stop() end
 end
 
-local function unwatch()
-  if poll then poll:stop() end
-  if timer then timer:stop() end
+--- Both handles are active while somebody waits, and only then: an active one keeps `uv.run` from returning.
+local function settle()
+  if next(waiting) then
+    watch()
+  elseif poll then
+    poll:stop()
+    timer:stop()
+  end
 end
 
 local function go_on(co, ...)
   local ok, err = coroutine.resume(co, ...)
-  if not ok then
-    unwatch()
-    error(err, 0)
-  end
+  if ok then return end
+  coroutine.close(co) -- what it held when it failed
+  settle()
+  error(err, 0)
 end
 
 function on_ready()
@@ -45,18 +50,27 @@ function on_ready()
   local round = woken
   woken = {}
   for _, co in ipairs(round) do
-    waiting[co] = nil
-    go_on(co)
+    if waiting[co] then go_on(co) end
   end
-  if next(waiting) then watch() else unwatch() end
+  settle()
+end
+
+local Wait = {}
+function Wait:__close()
+  waiting[self.co] = nil
+  if not self.done then settle() end -- closed from outside; what on_ready resumes is settled there
 end
 
 local function wait_in_luv(waiter)
-  local co = coroutine.running()
-  waiting[co] = true
-  scheduler.park(waiter, function() woken[#woken + 1] = co end)
+  local wait <close> = setmetatable({ co = coroutine.running(), done = false }, Wait)
+  waiting[wait.co] = true
+  scheduler.park(waiter, function()
+    wait.done = true
+    woken[#woken + 1] = wait.co
+    watch() -- whoever drove the engine so far, the coroutine is resumed from luv's loop
+  end)
   watch()
-  coroutine.yield()
+  while not wait.done do coroutine.yield() end
 end
 
 local function find()
@@ -64,7 +78,7 @@ local function find()
 end
 
 --- Starts `f(…)` in a coroutine whose waits are waits on luv's loop; runs it up to its first wait. An error that it does not catch is
--- raised here or out of `uv.run()`.
+-- raised here, or, after a wait, is what luv makes of an error in a callback: it prints it and ends the process.
 function M.spawn(f, ...)
   if type(f) ~= "function" then core.raise("argument", ("spawn takes a function (got %s)"):format(type(f))) end
   scheduler.host("luv", find)
