@@ -32,7 +32,7 @@ CALIRA_API int calira_pollfd(lua_State *L);
 CALIRA_API double calira_timeout(lua_State *L);
 
 /* Does what is due, waiting at most `seconds` for it (0: not at all). 1: work is left, 0: none, -1: an error object was
- * pushed on the stack. */
+ * pushed on the stack, which must have room for one value (nil where memory ran out before there could be one). */
 CALIRA_API int calira_step(lua_State *L, double seconds);
 
 #ifdef __cplusplus

@@ -7,7 +7,8 @@
 
 #include "trace.h"
 
-enum { MOST_RESENT = 2, AHEAD_OF_EXPIRY = 60 };
+enum { MOST_RESENT = 2 };
+static const double AHEAD_OF_EXPIRY = 60; /* seconds; of a token that lasts less than twice that, half its life */
 
 static void on_over(struct transfer *t);
 static void on_rested(struct timer *t);
@@ -100,6 +101,13 @@ void line_init(struct line *n, struct loop *lp, const struct settings *settings)
     n->random = (uint64_t)timer_now() ^ (uint64_t)(uintptr_t)n ^ UINT64_C(0x9E3779B97F4A7C15);
 }
 
+static void forget(char **secret) {
+    if (*secret)
+        memset(*secret, 0, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
 void line_close(struct line *n) {
     struct link *lists[] = {&n->waiting, &n->flying, &n->resting};
     if (!n->loop)
@@ -109,10 +117,8 @@ void line_close(struct line *n) {
     for (int i = 0; i < 3; i++)
         while (!link_alone(lists[i]))
             call_end(link_owner(lists[i]->next, struct call, link), OUTCOME_CLOSED);
-    if (n->token)
-        memset(n->token, 0, strlen(n->token));
-    free(n->token);
-    n->token = NULL;
+    forget(&n->token);
+    forget(&n->token_before);
 }
 
 /* A number in [0, 1): xorshift64* (Vigna, 2016). Good enough to spread retries. */
@@ -159,8 +165,8 @@ static bool token_ready(struct line *n) {
         return true;
     if (n->token_state != TOKEN_READY)
         return false;
-    bool stale = n->token_expires >= 0 && timer_now() > n->token_expires - AHEAD_OF_EXPIRY * NS_PER_SECOND;
-    if (n->token && !stale)
+    bool stale = n->token_expires >= 0 && timer_now() > n->token_expires;
+    if (n->token && (!stale || n->token_unused)) /* one that is born stale serves a call, else none would ever go */
         return true;
     want_token(n, false);
     return false;
@@ -178,9 +184,30 @@ static void send_call(struct line *n, struct call *c) {
     link_drop(&c->link);
     link_put(&n->flying, &c->link);
     c->token_serial = n->token_serial;
+    n->token_unused = false;
+    if (c->retry_due) {
+        c->retry_due = false;
+        c->retries++;
+        n->stats.retries++;
+    }
     n->stats.calls++;
     transfer_start(&c->transfer, n->loop, &e);
     record(n, c, "request", -1, NULL);
+}
+
+/* Counts a wait for a limit: of this line's rate, or of the server's. */
+static void count_wait(struct line *n, int64_t ns) {
+    double seconds = (double)ns / (double)NS_PER_SECOND;
+    n->stats.waited += seconds;
+    record(n, NULL, "wait", seconds, NULL);
+}
+
+/* Lets no call go before `when`: one that is refused for a limit speaks for all. */
+static void pause_line(struct line *n, int64_t when, int64_t now) {
+    if (when <= n->paused_until)
+        return;
+    count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
+    n->paused_until = when + 1; /* after the call itself is back in the line, so that it goes first */
 }
 
 /* Holds the line until `when`. */
@@ -188,8 +215,8 @@ static void hold(struct line *n, int64_t when, int64_t now) {
     if (n->gate.armed && n->gate.when <= when)
         return;
     loop_timer_arm(n->loop, &n->gate, when);
-    n->stats.waited += (double)(when - now) / (double)NS_PER_SECOND;
-    record(n, NULL, "wait", (double)(when - now) / (double)NS_PER_SECOND, NULL);
+    if (when > n->paused_until)
+        count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
 }
 
 static int flying(const struct line *n) {
@@ -199,9 +226,32 @@ static int flying(const struct line *n) {
     return count;
 }
 
+/* Sends the call again before those that were asked later. */
+static void again(struct line *n, struct call *c) {
+    struct link *at = n->waiting.next;
+    while (at != &n->waiting && link_owner(at, struct call, link)->asked <= c->asked)
+        at = at->next;
+    link_drop(&c->link);
+    link_put(at, &c->link);
+}
+
+/* Puts the calls whose rest is over back, before others go: their timers may fire in the same turn, but later. */
+static void wake_rested(struct line *n) {
+    int64_t now = timer_now();
+    for (struct link *l = n->resting.next, *next; l != &n->resting; l = next) {
+        struct call *c = link_owner(l, struct call, link);
+        next = l->next;
+        if (c->rest.when > now)
+            continue;
+        loop_timer_drop(n->loop, &c->rest);
+        again(n, c);
+    }
+}
+
 void line_move(struct line *n) {
     if (n->closed)
         return;
+    wake_rested(n);
     n->in_flight = flying(n);
     while (!link_alone(&n->waiting) && n->in_flight < n->max_in_flight && token_ready(n)) {
         int64_t now = timer_now();
@@ -225,19 +275,23 @@ bool line_token(struct line *n, const char *token, double expires_in) {
     char *copy = strdup(token);
     if (!copy)
         return false;
-    free(n->token);
+    forget(&n->token_before);
+    n->token_before = n->token;
     n->token = copy;
     n->token_serial++;
     n->token_rejected = false;
     n->token_state = TOKEN_READY;
-    n->token_expires = expires_in < 0 ? -1 : timer_now() + timer_span(expires_in);
+    double ahead = expires_in < 2 * AHEAD_OF_EXPIRY ? expires_in / 2 : AHEAD_OF_EXPIRY;
+    n->token_expires = expires_in < 0 ? -1 : timer_now() + timer_span(expires_in - ahead);
+    n->token_unused = true;
     line_move(n);
     return true;
 }
 
 void line_token_failed(struct line *n) {
     n->token_state = TOKEN_READY;
-    free(n->token);
+    forget(&n->token_before);
+    n->token_before = n->token;
     n->token = NULL;
     struct link failed;
     link_init(&failed);
@@ -248,16 +302,8 @@ void line_token_failed(struct line *n) {
 
 /* ---- what an attempt brought ---- */
 
-/* Sends the call again before those that were asked later. */
-static void again(struct line *n, struct call *c) {
-    link_drop(&c->link);
-    link_put(n->waiting.next, &c->link);
-}
-
 static void on_rested(struct timer *t) {
-    struct call *c = link_owner(t, struct call, rest);
-    again(c->line, c);
-    line_move(c->line);
+    line_move(link_owner(t, struct call, rest)->line);
 }
 
 /* A 401 of a token that Lua can replace: the call is parked until there is another one. One refresh, however many calls
@@ -293,11 +339,10 @@ static bool rest(struct line *n, struct call *c) {
     if (c->budget)
         c->budget->left -= 1;
     record(n, c, "retry", delay, NULL);
-    int64_t when = timer_now() + timer_span(delay);
-    if ((status == 429 || status == 503) && when > n->paused_until)
-        n->paused_until = when; /* one such answer speaks for all calls */
-    c->retries++;
-    n->stats.retries++;
+    int64_t from = timer_now(), when = from + timer_span(delay);
+    if (status == 429 || status == 503) /* one that is refused for a limit, or an overload, speaks for all */
+        pause_line(n, when, from);
+    c->retry_due = true;
     c->outcome = OUTCOME_NONE;
     link_drop(&c->link);
     link_put(&n->resting, &c->link);

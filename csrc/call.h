@@ -15,13 +15,14 @@
 #include "url.h"
 #include "wait.h"
 
-/* How many retries a walk may still make: each page that comes adds some, so that a server which fails now and then is
- * walked to the end and one that fails all the time is not asked hundreds of times. */
+/* How many retries a walk may still make: each page that comes adds some, so that a server which fails often is walked to
+ * the end, and a wide window on one that fails all the time does not ask it hundreds of times. No less than the retries
+ * of one call may be. */
 struct budget {
     double left;
 };
-#define BUDGET_START 20.0
-#define BUDGET_PER_ANSWER 0.5
+#define BUDGET_START 100.0
+#define BUDGET_PER_ANSWER 1.0
 
 enum token_state { TOKEN_READY, TOKEN_WANTED, TOKEN_ASKED };
 
@@ -44,8 +45,10 @@ struct line {
     bool https, loopback, closed;
 
     char *token;           /* owned; NULL: none yet */
+    char *token_before;    /* owned; the one it replaced, which late answers may echo */
     unsigned token_serial; /* counts tokens, so that a late 401 is not taken for the new one's */
-    int64_t token_expires; /* monotonic ns; -1: not known */
+    int64_t token_expires; /* when to ask for another: monotonic ns; -1: not known */
+    bool token_unused;     /* no call went with it yet */
     bool token_from_lua;   /* a function gives it, and can give another */
     bool token_rejected;   /* the one in hand was answered by 401 */
     enum token_state token_state;
@@ -68,6 +71,7 @@ struct call {
     char *url, *path, *form;  /* owned: where to, what messages call it, the body of a POST or NULL */
     enum outcome outcome;     /* OUTCOME_NONE: not over */
     int retries, resent;      /* attempts after the first; attempts with another token */
+    bool retry_due;           /* its next attempt is a retry */
     unsigned token_serial;
     double retry_after; /* seconds; -1: not said */
     bool too_long;      /* the server asked for a longer wait than allowed */

@@ -42,6 +42,18 @@ static int tell_events(lua_State *L) {
     return 0;
 }
 
+void client_tell(lua_State *L, int index) {
+    struct client *c = lua_touserdata(L, index);
+    if (!trace_pending(c->line.trace))
+        return;
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 4, "calira");
+    lua_pushcfunction(L, tell_events);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        warn_of(L, "calira: ");
+}
+
 static int tell_token(lua_State *L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &token_key);
     lua_insert(L, 1);
@@ -53,12 +65,7 @@ static void attend(lua_State *L, struct attention *a) {
     struct line *n = link_owner(a, struct line, attention);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
     if (lua_rawgetp(L, -1, a) == LUA_TUSERDATA) {
-        if (trace_pending(n->trace)) {
-            lua_pushcfunction(L, tell_events);
-            lua_pushvalue(L, -2);
-            if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-                warn_of(L, "calira: ");
-        }
+        client_tell(L, -1);
         if (n->token_state == TOKEN_WANTED) {
             n->token_state = TOKEN_ASKED;
             lua_pushcfunction(L, tell_token);
@@ -132,13 +139,15 @@ static void open_base(lua_State *L, struct client *c) {
     curl_free(whole);
     c->line.https = c->base.https;
     c->line.loopback = c->base.loopback;
-    if (!c->base.https && !c->base.loopback && !flag(L, "allow_http") && (string(L, "token") || c->line.token_from_lua))
+    bool secret = string(L, "token") || c->line.token_from_lua || flag(L, "carries_secrets");
+    if (!c->base.https && !c->base.loopback && !flag(L, "allow_http") && secret)
         error_throw(L, "argument",
                     "a token is not sent over plain http to a host other than this one: use https, or set "
                     "allow_http = true if you must");
 }
 
-/* core.client(options): a client. The options are checked and complete: see lua/calira/options.lua. */
+/* core.client(options): a client. The options are checked and complete: see lua/calira/options.lua. Beyond those of a user:
+ * carries_secrets (no token, but what it sends needs the same care). */
 static int f_client(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -166,6 +175,14 @@ static int f_client(lua_State *L) {
     return 1;
 }
 
+/* The client that a method was called on, closed or not. */
+static struct client *own(lua_State *L, const char *method) {
+    struct client *c = luaL_testudata(L, 1, CLIENT);
+    if (!c)
+        error_throw(L, "argument", "on a client, methods take a colon: client:%s()", method);
+    return c;
+}
+
 static void close_client(struct client *c) {
     line_close(&c->line);
 }
@@ -182,7 +199,7 @@ static int client_gc(lua_State *L) {
 
 /* client:close(): cancels every call of it; later calls raise `closed`. */
 static int client_close(lua_State *L) {
-    struct client *c = luaL_checkudata(L, 1, CLIENT);
+    struct client *c = own(L, "close");
     loop_check_fork(c->line.loop);
     close_client(c);
     return 0;
@@ -190,9 +207,7 @@ static int client_close(lua_State *L) {
 
 /* client:stats(): a table of counters since it was made. CONTRACT section 2. */
 static int client_stats(lua_State *L) {
-    struct client *c = luaL_testudata(L, 1, CLIENT);
-    if (!c)
-        return error_throw(L, "argument", "use client:stats() with a colon");
+    struct client *c = own(L, "stats");
     const struct line *n = &c->line;
     const struct {
         const char *name;
@@ -265,6 +280,7 @@ static int f_on_token(lua_State *L) {
 static int f_trace(lua_State *L) {
     luaL_checkudata(L, 1, CLIENT);
     lua_settop(L, 2);
+    client_tell(L, 1); /* what happened before it */
     if (lua_getiuservalue(L, 1, CLIENT_TRACE) != LUA_TFUNCTION)
         return 0;
     lua_insert(L, 2);

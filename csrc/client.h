@@ -29,6 +29,9 @@ struct client *client_check(lua_State *L, int index);
 void client_address(lua_State *L, struct client *client, struct call *c, const char *path, int query,
                     const struct url_pair *more, size_t count);
 
+/* Tells the trace function of the client at `index` what it was not told yet. An error in it becomes a warning. */
+void client_tell(lua_State *L, int index);
+
 /* Adds the function `client` and the table `client_methods` to the module table on the top. */
 void client_open(lua_State *L);
 

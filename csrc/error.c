@@ -9,20 +9,29 @@
 
 static const char hidden_key; /* registry: the prefix of this library's own chunk names */
 
+/* The innermost frame of a thread that is not this library's own; false: none. */
+static bool users_frame(lua_State *thread, const char *hidden, lua_Debug *at) {
+    for (int level = 0; lua_getstack(thread, level, at); level++) {
+        lua_getinfo(thread, "Sl", at);
+        if (at->currentline > 0 && !(hidden && strncmp(at->source, hidden, strlen(hidden)) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* A task whose function is `function() return calira.booking(7) end` has no frame left, since that is a tail call; then it
+ * is the line of the main thread that waits for the task. */
 bool error_where(lua_State *L) {
     lua_Debug at;
     lua_rawgetp(L, LUA_REGISTRYINDEX, &hidden_key);
     const char *hidden = lua_tostring(L, -1);
-    for (int level = 0; lua_getstack(L, level, &at); level++) {
-        lua_getinfo(L, "Sl", &at);
-        if (at.currentline <= 0 || (hidden && strncmp(at.source, hidden, strlen(hidden)) == 0))
-            continue;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    lua_State *main = lua_tothread(L, -1);
+    bool found = users_frame(L, hidden, &at) || (main != L && users_frame(main, hidden, &at));
+    lua_pop(L, 2);
+    if (found)
         lua_pushfstring(L, "%s:%d", at.short_src, at.currentline);
-        lua_remove(L, -2);
-        return true;
-    }
-    lua_pop(L, 1);
-    return false;
+    return found;
 }
 
 static void new_object(lua_State *L, const char *kind, const char *format, va_list arguments) {

@@ -1,6 +1,7 @@
 #include "failure.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -8,21 +9,26 @@
 #include "json.h"
 
 enum { BODY_SHOWN = 2048, BODY_READ = 64 * 1024, TEXT_SHOWN = 500 };
+enum { SECRET_LEAST = 4 }; /* bytes: what is shorter would be found everywhere */
 
-/* Pushes a text from the network without the token: servers echo what they were sent. */
-static void push_redacted(lua_State *L, const struct line *n, const char *text, size_t size) {
-    size_t secret = n->token ? strlen(n->token) : 0;
+/* Bytes of the secret at the start of the text; 0: it is not there. */
+static size_t secret_at(const char *secret, const char *text, size_t size) {
+    size_t length = secret ? strlen(secret) : 0;
+    return length <= size && length >= SECRET_LEAST && memcmp(text, secret, length) == 0 ? length : 0;
+}
+
+/* Pushes the first `most` bytes of a text from the network without the tokens: servers echo what they were sent. */
+static void push_redacted(lua_State *L, const struct line *n, const char *text, size_t size, size_t most) {
     luaL_Buffer clean;
     luaL_buffinit(L, &clean);
-    while (size) {
-        if (secret && size >= secret && memcmp(text, n->token, secret) == 0) {
-            luaL_addstring(&clean, "***");
-            text += secret;
-            size -= secret;
-        } else {
-            luaL_addchar(&clean, *text);
-            text++, size--;
-        }
+    for (size_t at = 0, left = most; at < size && left;) {
+        size_t secret = secret_at(n->token, text + at, size - at);
+        if (!secret)
+            secret = secret_at(n->token_before, text + at, size - at);
+        size_t shown = !secret ? 1 : left < 3 ? left : 3;
+        luaL_addlstring(&clean, secret ? "***" : text + at, shown);
+        at += secret ? secret : 1;
+        left -= shown;
     }
     luaL_pushresult(&clean);
 }
@@ -75,7 +81,7 @@ static void push_words(lua_State *L, const struct line *n, const struct call *c)
     if (!push_body_field(L, c, names) && !push_challenge(L, c, "error_description") && !push_challenge(L, c, "error"))
         lua_pushliteral(L, "");
     const char *text = lua_tolstring(L, -1, &size);
-    push_redacted(L, n, text, size < TEXT_SHOWN ? size : TEXT_SHOWN);
+    push_redacted(L, n, text, size, TEXT_SHOWN);
     lua_remove(L, -2);
 }
 
@@ -167,6 +173,12 @@ static void push_tls(lua_State *L, const struct client *client, const struct cal
                     c->transfer.message, named);
 }
 
+static void push_seconds(lua_State *L, const char *format, double seconds) {
+    char number[32];
+    snprintf(number, sizeof number, "%g", seconds);
+    lua_pushfstring(L, format, number);
+}
+
 /* Pushes the kind and the message. */
 static void push_outcome(lua_State *L, const struct client *client, const struct call *c, const struct asked *asked) {
     const char *said = c->transfer.message;
@@ -185,12 +197,12 @@ static void push_outcome(lua_State *L, const struct client *client, const struct
         return;
     case OUTCOME_DEADLINE:
         lua_pushliteral(L, "timeout");
-        lua_pushfstring(L, "not done within the deadline of %f s", client->line.deadline);
+        push_seconds(L, "not done within the deadline of %s s", client->line.deadline);
         return;
     case OUTCOME_TOO_LARGE:
         lua_pushliteral(L, "too_large");
         if (c->transfer.body_over)
-            lua_pushfstring(L, "the body is larger than max_body (%f bytes)", (double)client->settings.max_body);
+            lua_pushfstring(L, "the body is larger than max_body (%I bytes)", (LUAI_UACINT)client->settings.max_body);
         else
             lua_pushliteral(L, "the header fields are larger than the bound");
         return;
@@ -233,7 +245,7 @@ static void set_exchange(lua_State *L, int object, const struct line *n, const s
     size_t size;
     const char *id = headers_find(&c->transfer.headers, "x-request-id", &size);
     if (id) {
-        push_redacted(L, n, id, size < TEXT_SHOWN ? size : TEXT_SHOWN);
+        push_redacted(L, n, id, size, TEXT_SHOWN);
         lua_setfield(L, object, "request_id");
     }
     lua_pushstring(L, c->form ? "POST" : "GET");
@@ -248,8 +260,29 @@ static void set_exchange(lua_State *L, int object, const struct line *n, const s
     }
     const struct buffer *body = &c->transfer.body;
     if (body->size) {
-        push_redacted(L, n, body->data, body->size < BODY_SHOWN ? body->size : BODY_SHOWN);
+        push_redacted(L, n, body->data, body->size, BODY_SHOWN);
         lua_setfield(L, object, "body");
+    }
+}
+
+/* Pushes a copy of the error object on the top, which says why there is no token: one for each call that needed it. */
+static void push_token_error(lua_State *L, const struct line *n, const struct call *c) {
+    int shared = lua_gettop(L);
+    error_new(L, "unauthorized", "no token");
+    int object = shared + 1;
+    lua_getfield(L, shared, "path");
+    bool elsewhere = !lua_isnil(L, -1); /* it is the token endpoint's */
+    lua_pop(L, 1);
+    if (!elsewhere)
+        set_exchange(L, object, n, c);
+    lua_pushnil(L);
+    while (lua_next(L, shared)) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        if (lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), "at") == 0)
+            lua_pop(L, 2);
+        else
+            lua_rawset(L, object);
     }
 }
 
@@ -266,9 +299,15 @@ void failure_push(lua_State *L, int client, const struct call *c, const struct a
     client = lua_absindex(L, client);
     const struct client *owner = lua_touserdata(L, client);
     luaL_checkstack(L, 16, "calira");
-    if (c->outcome == OUTCOME_TOKEN && lua_getiuservalue(L, client, CLIENT_TOKEN_ERROR) != LUA_TNIL)
+    if (c->outcome == OUTCOME_TOKEN && lua_getiuservalue(L, client, CLIENT_TOKEN_ERROR) == LUA_TTABLE) {
+        push_token_error(L, &owner->line, c);
         return;
+    }
     push_outcome(L, owner, c, asked);
+    size_t size;
+    const char *message = lua_tolstring(L, -1, &size);
+    push_redacted(L, &owner->line, message, size, size);
+    lua_remove(L, -2);
     if (c->retry_after >= 0 && c->outcome == OUTCOME_ANSWER)
         add_after(L, c);
     if (c->retries) {

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+static const double BEYOND = 3.2e9; /* seconds: a century, in place of what is even more */
+
 static bool blank(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -59,16 +61,20 @@ const char *headers_find(const struct headers *h, const char *name, size_t *size
     return NULL;
 }
 
+static bool decimal(const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    return size > 0;
+}
+
 /* -1 unless all of the text is a decimal number below 2^53. */
 static int64_t digits(const char *text, size_t size) {
     int64_t n = 0;
-    if (size == 0 || size > 16)
+    if (!decimal(text, size) || size > 16)
         return -1;
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return -1;
+    for (size_t i = 0; i < size; i++)
         n = n * 10 + (text[i] - '0');
-    }
     return n < INT64_C(1) << 53 ? n : -1;
 }
 
@@ -101,8 +107,10 @@ double headers_retry_after(const struct headers *h, int64_t now) {
     if (!text)
         return -1;
     int64_t seconds = digits(text, size);
-    if (seconds >= 0)
+    if (seconds >= 0 && (double)seconds < BEYOND)
         return (double)seconds;
+    if (decimal(text, size))
+        return BEYOND;
     int64_t then = headers_date(text, size);
     if (then < 0)
         return -1;

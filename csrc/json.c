@@ -44,6 +44,10 @@ static const unsigned char *scan_string(const unsigned char *p, const unsigned c
     return p + 1;
 }
 
+static bool digit(unsigned char c) {
+    return c >= '0' && c <= '9';
+}
+
 const char *json_scan(const char *text, size_t size) {
     const unsigned char *p = (const unsigned char *)text, *end = p + size;
     const char *wrong = NULL;
@@ -55,8 +59,8 @@ const char *json_scan(const char *text, size_t size) {
                 return wrong;
         } else if (c == '\0' || c >= 0x80) {
             return c ? "bytes outside of strings that are not ASCII" : "a NUL byte";
-        } else if (c == '.' && (p == end || *p < '0' || *p > '9')) {
-            return "a number that ends in its point";
+        } else if (c == '.' && !(p - 1 > (const unsigned char *)text && digit(p[-2]) && p < end && digit(*p))) {
+            return "a point that is not between two digits";
         }
     }
     return NULL;

@@ -7,9 +7,10 @@
 #include "wait.h"
 
 #define LIST "calira.list"
+#define READING "calira.list.reading"
 
 /* User values. OPTIONS is the table given to core.list; LAST the record delivered last. */
-enum { LIST_SOURCE = 1, LIST_OPTIONS, LIST_BATCH, LIST_NODE, LIST_LAST, LIST_ERROR, LIST_READER, LIST_VALUES = 7 };
+enum { LIST_SOURCE = 1, LIST_OPTIONS, LIST_BATCH, LIST_NODE, LIST_LAST, LIST_ERROR, LIST_VALUES = 6 };
 
 enum list_state { LIST_OPEN, LIST_ENDED, LIST_FAILED, LIST_CLOSED };
 
@@ -17,7 +18,7 @@ struct list {
     struct loop *loop;
     struct cond idle; /* no coroutine is in the source any more */
     enum list_state state;
-    bool busy;               /* a coroutine, LIST_READER, is in the source */
+    lua_State *reader;       /* the coroutine that is in the source, to be compared only; NULL: none */
     lua_Integer place, size; /* in the batch */
     lua_Integer page;        /* the server's number of the batch's page */
     bool part;               /* more of this page follows */
@@ -76,8 +77,13 @@ static void leave_source(lua_State *L, struct list *l, enum list_state state) {
     lua_call(L, 1, 0);
 }
 
+static void close_list(lua_State *L, struct list *l) {
+    if (l->state == LIST_OPEN)
+        leave_source(L, l, LIST_CLOSED);
+}
+
 /* Pushes the report: the source's, and what the list itself knows. */
-static void push_report(lua_State *L, struct list *l, bool at_end) {
+static void push_report(lua_State *L, struct list *l) {
     push_source(L, "report");
     lua_call(L, 1, 1);
     lua_pushinteger(L, l->delivered);
@@ -90,14 +96,13 @@ static void push_report(lua_State *L, struct list *l, bool at_end) {
         }
         lua_pop(L, 1);
     }
-    if (!at_end && (l->state == LIST_OPEN || l->unread)) {
+    if (l->state == LIST_OPEN || l->unread) {
         lua_pushliteral(L, "partial");
         lua_setfield(L, -2, "verdict");
     }
 }
 
-/* The error object on the top, which is popped, is raised by this read, when it looks at the state again, and every later
- * one. */
+/* The error object on the top, which is popped, is raised by this read, when it looks again, and by every later one. */
 static void fail(lua_State *L, struct list *l) {
     lua_setiuservalue(L, 1, LIST_ERROR);
     leave_source(L, l, LIST_FAILED);
@@ -105,73 +110,87 @@ static void fail(lua_State *L, struct list *l) {
 
 /* The source is at its natural end: the verdict decides whether that is said by an error. */
 static void end_naturally(lua_State *L, struct list *l) {
+    l->state = LIST_ENDED;
     lua_getiuservalue(L, 1, LIST_OPTIONS);
     lua_getfield(L, -1, "finish");
-    lua_remove(L, -2);
-    push_report(L, l, true);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    lua_replace(L, -2);
+    push_report(L, l);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
         fail(L, l);
-        return;
-    }
-    l->state = LIST_ENDED;
-    cond_signal(&l->idle);
+    else
+        cond_signal(&l->idle);
 }
 
 /* ---- reading ---- */
 
-/* Whether the coroutine that is in the source still is: it may have been closed meanwhile. */
-static bool reader_lives(lua_State *L, struct list *l) {
-    if (!l->busy)
-        return false;
-    lua_Debug at;
-    lua_getiuservalue(L, 1, LIST_READER);
-    lua_State *reader = lua_tothread(L, -1);
-    lua_pop(L, 1);
-    if (reader == L)
+/* Whether another coroutine is in the source. */
+static bool being_read(lua_State *L, struct list *l) {
+    if (l->reader == L)
         error_throw(L, "argument", "a function given to a list may not read the same list");
-    l->busy =
-        reader && (lua_status(reader) == LUA_YIELD || (lua_status(reader) == LUA_OK && lua_getstack(reader, 0, &at)));
-    return l->busy;
+    return l->reader != NULL;
 }
 
-/* What the source's batch() brought, above `base`: sets the list's state accordingly. `status`: of the protected call. */
-static void take_batch(lua_State *L, struct list *l, int base, int status) {
-    l->busy = false;
-    cond_signal(&l->idle);
-    lua_pushnil(L);
-    lua_setiuservalue(L, 1, LIST_READER);
-    if (status != LUA_OK && status != LUA_YIELD) {
-        if (!error_is(L, -1) || l->state != LIST_OPEN)
-            lua_error(L); /* interrupted, or no memory: the list is as it was */
-        fail(L, l);
-        return;
+/* Closes what a reader holds while it is in the source: whether it came back, was closed there or was dropped, the list
+ * is free for the others. */
+static int reading_close(lua_State *L) {
+    struct list **held = luaL_checkudata(L, 1, READING);
+    struct list *l = *held;
+    *held = NULL;
+    if (l) {
+        l->reader = NULL;
+        cond_signal(&l->idle);
     }
-    lua_settop(L, base + 4);
+    return 0;
+}
+
+/* Pushes that, to be closed. */
+static void push_reading(lua_State *L, struct list *l) {
+    struct list **held = lua_newuserdatauv(L, sizeof *held, 1);
+    *held = NULL;
+    luaL_setmetatable(L, READING);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_toclose(L, -1);
+    *held = l;
+    l->reader = L;
+}
+
+/* What the source's batch() brought, above slot `base` + 1: sets the list's state accordingly. `status`: of the protected call. */
+static void take_batch(lua_State *L, struct list *l, int base, int status) {
+    const int records = base + 2, page = base + 3, node = base + 4, part = base + 5;
+    lua_closeslot(L, base + 1);
+    if (status != LUA_OK && status != LUA_YIELD) {
+        if (!error_is(L, -1))
+            lua_error(L); /* interrupted, or no memory: the list is as it was */
+        if (l->state == LIST_OPEN)
+            fail(L, l);
+        return; /* else it was closed meanwhile, which is what its reader is told */
+    }
+    lua_settop(L, part);
+    if (lua_isboolean(L, records)) { /* a function of the user's failed, and may have closed the list before */
+        close_list(L, l);
+        lua_settop(L, page);
+        lua_error(L);
+    }
     if (l->state != LIST_OPEN)
         return;
-    if (lua_isnil(L, base + 1)) {
+    if (lua_isnil(L, records)) {
         end_naturally(L, l);
-    } else if (!lua_istable(L, base + 1)) { /* a function of the user's failed */
-        leave_source(L, l, LIST_CLOSED);
-        lua_settop(L, base + 2);
-        lua_error(L);
     } else {
         l->place = 0;
-        l->size = (lua_Integer)lua_rawlen(L, base + 1);
-        l->page = lua_tointeger(L, base + 2);
-        l->part = lua_toboolean(L, base + 4);
-        lua_pushvalue(L, base + 3);
+        l->size = (lua_Integer)lua_rawlen(L, records);
+        l->page = lua_tointeger(L, page);
+        l->part = lua_toboolean(L, part);
+        lua_pushvalue(L, node);
         lua_setiuservalue(L, 1, LIST_NODE);
-        lua_pushvalue(L, base + 1);
+        lua_pushvalue(L, records);
         lua_setiuservalue(L, 1, LIST_BATCH);
     }
 }
 
-/* Calls the source for another batch; `k` with CALLED in its context goes on. The caller's slots are those up to `base`. */
+/* Calls the source for another batch; `k` with CALLED in its context goes on. The caller's slots: those up to `base`. */
 static void call_source(lua_State *L, struct list *l, int base, lua_KFunction k) {
-    l->busy = true;
-    lua_pushthread(L);
-    lua_setiuservalue(L, 1, LIST_READER);
+    push_reading(L, l);
     push_source(L, "batch");
     int status = lua_pcallk(L, 1, LUA_MULTRET, 0, base | CALLED, k);
     take_batch(L, l, base, status);
@@ -202,7 +221,7 @@ static bool fill(lua_State *L, struct list *l, int base, lua_KFunction k) {
         }
         if (l->place < l->size)
             return true;
-        if (reader_lives(L, l))
+        if (being_read(L, l))
             wait_on(L, l->loop, &l->idle, base, k);
         else
             call_source(L, l, base, k);
@@ -286,11 +305,6 @@ static int list_collect(lua_State *L) {
     return collect_k(L, LUA_OK, 3);
 }
 
-static void close_list(lua_State *L, struct list *l) {
-    if (l->state == LIST_OPEN)
-        leave_source(L, l, LIST_CLOSED);
-}
-
 static int first_k(lua_State *L, int status, lua_KContext ctx) {
     struct list *l = resume(L, status, ctx);
     int results = push_next(L, l, first_k);
@@ -333,7 +347,7 @@ static int pages_k(lua_State *L, int status, lua_KContext ctx) {
         settle_limit(L, l);
         if (l->state != LIST_OPEN || (got && !l->part))
             break;
-        if (reader_lives(L, l)) {
+        if (being_read(L, l)) {
             wait_on(L, l->loop, &l->idle, 2, pages_k);
         } else {
             call_source(L, l, 2, pages_k);
@@ -374,12 +388,11 @@ static int list_pages(lua_State *L) {
 /* ---- what is known of it ---- */
 
 static int total_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)status, (void)ctx;
-    lua_settop(L, 2);
-    return 1;
+    (void)L, (void)status, (void)ctx;
+    return 1; /* of the source's total(), asked for one value */
 }
 
-/* list:total(): the server's count, whatever the filters; nil where it does not say. May wait. */
+/* list:total(): the server's count, whatever the filters, or nil. May wait. */
 static int list_total(lua_State *L) {
     check(L);
     lua_settop(L, 1);
@@ -399,7 +412,7 @@ static int list_progress(lua_State *L) {
 
 /* list:report(): how complete the walk is so far. CONTRACT section 5. */
 static int list_report(lua_State *L) {
-    push_report(L, check(L), false);
+    push_report(L, check(L));
     return 1;
 }
 
@@ -423,7 +436,7 @@ static int list_cursor(lua_State *L) {
     return 1;
 }
 
-/* list:close(): ends it and cancels what is in flight. Idempotent; the body of __close too. */
+/* list:close(): ends it and cancels what is in flight. The body of __close too. */
 static int list_close(lua_State *L) {
     close_list(L, check(L));
     return 0;
@@ -473,6 +486,12 @@ void list_open(lua_State *L) {
     };
     lua_pushcfunction(L, f_list);
     lua_setfield(L, -2, "list");
+    luaL_newmetatable(L, READING);
+    lua_pushcfunction(L, reading_close);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, reading_close);
+    lua_setfield(L, -2, "__close");
+    lua_pop(L, 1);
     luaL_newmetatable(L, LIST);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);

@@ -60,6 +60,11 @@ void pages_ask(lua_State *L, struct pages *p, int query, int64_t last, int taken
         ask(L, p, query);
 }
 
+void pages_lookahead(struct pages *p, int64_t most) {
+    int made_for = p->room - 2;
+    p->lookahead = most < 0 ? 0 : most < made_for ? (int)most : made_for;
+}
+
 struct call *pages_head(struct pages *p) {
     return p->asked > p->next ? slot(p, p->next) : NULL;
 }
@@ -71,7 +76,19 @@ void pages_advance(struct pages *p) {
     p->next++;
 }
 
+/* A call that still stood in line was no request. */
+static bool never_sent(const struct call *c) {
+    return c->line && !c->transfer.loop && c->retries + c->resent == 0;
+}
+
 void pages_restart(struct pages *p, int64_t next) {
+    for (int i = 0; p->slots && i < p->room;
+         i++) { /* these first: else they would be sent in the place of the others */
+        if (!never_sent(&p->slots[i]))
+            continue;
+        p->requests--;
+        call_drop(&p->slots[i]);
+    }
     for (int i = 0; p->slots && i < p->room; i++)
         call_drop(&p->slots[i]);
     p->next = p->asked = next;
@@ -82,4 +99,5 @@ void pages_close(struct pages *p) {
     free(p->slots);
     p->slots = NULL;
     cond_signal(&p->changed); /* who waits for a page looks again, and finds the walk closed */
+    cond_signal(&p->client->line.activity);
 }

@@ -30,6 +30,9 @@ void pages_init(struct pages *p, struct client *client, const char *path, int pe
  * say. `taken` (0 or 1): the next page is about to be handed out. `query`: stack index of the query array. */
 void pages_ask(lua_State *L, struct pages *p, int query, int64_t last, int taken, bool need);
 
+/* No more than `most` pages are asked for ahead from now on, nor more than pages_init said. */
+void pages_lookahead(struct pages *p, int64_t most);
+
 /* The call of the next page, or NULL where it was not asked for yet. */
 struct call *pages_head(struct pages *p);
 

@@ -1,7 +1,13 @@
 #include "pass.h"
 
-void pass_start(struct pass *p, int64_t first) {
-    *p = (struct pass){.first = first, .total_first = -1, .total_last = -1};
+enum { SIZE_MOST = 1 << 20 }; /* a page size beyond it is nonsense; with it no product overflows */
+
+void pass_start(struct pass *p, int64_t first, int64_t size) {
+    *p = (struct pass){.first = first, .total_opening = -1, .total_first = -1, .total_last = -1};
+    if (size > 0 && size <= SIZE_MOST) {
+        p->size = size;
+        p->measured = p->corrected = true;
+    }
 }
 
 /* Records before the first page, which were not read. */
@@ -19,6 +25,10 @@ int64_t pass_last(const struct pass *p) {
     return p->total_last / p->size + (p->total_last % p->size != 0);
 }
 
+bool pass_beyond(const struct pass *p, int64_t page) {
+    return page > p->first && page > pass_last(p);
+}
+
 int64_t pass_unseen(const struct pass *p) {
     bool countable = p->total_last >= 0 && (p->first == 1 || p->size > 0);
     int64_t unseen = countable ? p->total_last - before(p) - p->seen : 0;
@@ -31,6 +41,8 @@ bool pass_suspect(const struct pass *p) {
 }
 
 static void take_total(struct pass *p, const struct page_seen *s) {
+    if (p->pages == 1)
+        p->total_opening = s->total;
     if (s->total < 0)
         return;
     if (p->total_last >= 0 && s->total < p->total_last)
@@ -40,15 +52,21 @@ static void take_total(struct pass *p, const struct page_seen *s) {
     p->total_last = s->total;
 }
 
-/* The size of a page is the server's own word, unless its first page shows otherwise: fewer records than the word, though
- * the total says that more follow. */
+/* The size of a page is the server's own word, unless its first page with records shows otherwise: more than the word, or
+ * fewer though the total says that more follow. */
 static void take_size(struct pass *p, const struct page_seen *s) {
-    if (p->size > 0)
+    if (p->measured)
         return;
-    p->size = s->size > 0 ? s->size : 0;
-    bool more = s->total >= 0 && s->total > before(p) + s->records;
-    if (s->records > 0 && more && (p->size == 0 || s->records < p->size))
+    if (p->size <= 0 && s->size > 0)
+        p->size = s->size < SIZE_MOST ? s->size : SIZE_MOST;
+    if (s->records == 0)
+        return;
+    p->measured = true;
+    bool more = s->total >= 0 && s->total > (s->page - 1) * p->size + s->records;
+    if (p->size > 0 ? s->records > p->size || (more && s->records < p->size) : more) {
+        p->corrected = true;
         p->size = s->records;
+    }
 }
 
 /* Whether the pass is at its end after this page. With a total, the server's promise is followed beyond a hole. */
@@ -83,4 +101,36 @@ void pass_page(struct pass *p, const struct page_seen *s) {
     p->over = at_end(p, s);
     if (p->over && s->fresh == 0 && !p->looped && !p->clamped)
         p->duplicates -= s->records; /* the last page once more is a way to say that there are no more */
+}
+
+/* ---- after a pass ---- */
+
+/* Whether the list held, at the instant of this pass's first page, just what this pass brought: each id was there in the
+ * pass before and is in this one, so at that instant too; and there were no more. */
+static bool proved(const struct pass *p, const struct reading *r) {
+    if (r->passes < 2 || !r->same || r->nameless)
+        return false;
+    if (p->total_opening >= 0)
+        return p->total_opening - before(p) == (int64_t)r->ids;
+    return p->total_last < 0 && r->in_order && p->duplicates == 0;
+}
+
+enum pass_next pass_next(const struct pass *p, const struct reading *r) {
+    if (r->exact) {
+        if (proved(p, r))
+            return PASS_PROVED;
+        return r->passes < PASS_MOST_EXACT ? PASS_AGAIN : PASS_RESTLESS;
+    }
+    bool settled = !pass_suspect(p) && !p->looped && !p->clamped && !r->lost;
+    bool enough = r->same || r->once || r->passes >= PASS_MOST;
+    return settled || enough ? PASS_DONE : PASS_AGAIN;
+}
+
+const char *pass_verdict(const struct pass *p, const struct reading *r) {
+    if (p->clamped)
+        return "clamped";
+    if (p->looped)
+        return "looped";
+    bool restless = pass_suspect(p) && !r->same;
+    return !r->exact && (restless || r->lost) ? "drifted" : "complete";
 }

@@ -103,6 +103,9 @@ static int wait_k(lua_State *L, int status, lua_KContext ctx) {
         }
         if (r->state != REQUEST_OPEN)
             call_drop(&r->call);
+        lua_getiuservalue(L, 1, REQUEST_CLIENT);
+        client_tell(L, -1); /* an answer that came at once was not waited for, and nobody was told */
+        lua_pop(L, 1);
     }
     lua_getiuservalue(L, 1, REQUEST_RESULT);
     if (r->state == REQUEST_FAILED)

@@ -116,9 +116,9 @@ void response_new(lua_State *L, const struct call *c) {
     lua_setiuservalue(L, -2, RESPONSE_HEADERS);
 }
 
+/* The response is its upvalue: called with a colon or a dot, it is the same. */
 static int response_text(lua_State *L) {
-    luaL_checkudata(L, 1, RESPONSE);
-    lua_getiuservalue(L, 1, RESPONSE_TEXT);
+    lua_getiuservalue(L, lua_upvalueindex(1), RESPONSE_TEXT);
     return 1;
 }
 
@@ -137,7 +137,8 @@ static int response_index(lua_State *L) {
         lua_getiuservalue(L, 1, RESPONSE_HEADERS);
         lua_getfield(L, -1, "x-request-id");
     } else if (strcmp(name, "text") == 0) {
-        lua_pushcfunction(L, response_text);
+        lua_pushvalue(L, 1);
+        lua_pushcclosure(L, response_text, 1);
     } else {
         lua_pushnil(L);
     }

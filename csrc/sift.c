@@ -61,12 +61,37 @@ enum sift_result sift_record(lua_State *L, struct sift *s, int names, int order)
     }
 }
 
+struct sifted sift_page(lua_State *L, struct sift *s, int names, int order, lua_Integer skip) {
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+    struct sifted page = {.kept = 0};
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, i);
+        enum sift_result result = sift_record(L, s, names, order);
+        if (result == SIFT_NO_MEMORY)
+            luaL_error(L, "not enough memory");
+        page.fresh += result != SIFT_AGAIN;
+        if (result != SIFT_NEW || i <= skip)
+            lua_pop(L, 1);
+        else if (++page.kept < i)
+            lua_rawseti(L, -2, page.kept);
+        else
+            lua_pop(L, 1);
+    }
+    for (lua_Integer i = count; i > page.kept; i--) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, i);
+    }
+    return page;
+}
+
 bool sift_next_pass(struct sift *s) {
     if (!idset_merge(&s->all, &s->current))
         return false;
     idset_free(&s->previous);
     s->previous = s->current;
     s->current = (struct idset){.entries = NULL};
+    if (!s->healing)
+        s->nameless_first = s->nameless;
     s->nameless_previous = s->nameless;
     s->nameless = 0;
     s->healing = true;
@@ -78,6 +103,10 @@ bool sift_next_pass(struct sift *s) {
 bool sift_same(const struct sift *s) {
     return s->current.count == s->previous.count && s->nameless == s->nameless_previous &&
            idset_holds(&s->previous, &s->current);
+}
+
+bool sift_lost(const struct sift *s) {
+    return s->healing && s->nameless > s->nameless_first;
 }
 
 void sift_free(struct sift *s) {

@@ -17,6 +17,7 @@ struct sift {
     struct idset all;                    /* ids of all passes before this one */
     uint64_t names;                      /* numbers given to other ids */
     int64_t nameless, nameless_previous; /* records without an id, by pass */
+    int64_t nameless_first;              /* those of the first pass, which were delivered */
     bool healing;                        /* a later pass: only what no pass brought is new */
     bool in_order;                       /* so far the ids came in the order of the pass before */
     int64_t place;                       /* records of this pass so far */
@@ -29,11 +30,22 @@ enum sift_result { SIFT_NEW, SIFT_KNOWN, SIFT_AGAIN, SIFT_NO_MEMORY };
  * pass's ids, with those of the pass before overwritten as they are compared, or 0. */
 enum sift_result sift_record(lua_State *L, struct sift *s, int names, int order);
 
+struct sifted {
+    lua_Integer kept, fresh; /* records: to deliver; new to this pass */
+};
+
+/* Takes the records of the array on the top, and leaves in it those to deliver that come after its first `skip`. Raises
+ * only where memory runs out. */
+struct sifted sift_page(lua_State *L, struct sift *s, int names, int order, lua_Integer skip);
+
 /* Starts the next pass. False: out of memory. */
 bool sift_next_pass(struct sift *s);
 
 /* Whether this pass brought the same ids as the one before. */
 bool sift_same(const struct sift *s);
+
+/* Whether this pass, a later one, brought more records without an id than were delivered. */
+bool sift_lost(const struct sift *s);
 
 void sift_free(struct sift *s);
 

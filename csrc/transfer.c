@@ -87,6 +87,11 @@ static CURLcode set_tls(CURL *easy, const struct settings *s) {
     return rc;
 }
 
+/* 0 would mean libcurl's default. */
+static long milliseconds(double seconds) {
+    return (long)(seconds * 1000) + 1;
+}
+
 static CURLcode set_connection(CURL *easy, const struct exchange *e) {
     const struct settings *s = e->settings;
     CURLcode rc = CURLE_OK;
@@ -95,8 +100,8 @@ static CURLcode set_connection(CURL *easy, const struct exchange *e) {
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver thread */
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_timeout * 1000));
-    SET(CURLOPT_TIMEOUT_MS, (long)(s->timeout * 1000));
+    SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(s->connect_timeout));
+    SET(CURLOPT_TIMEOUT_MS, milliseconds(s->timeout));
     SET(CURLOPT_USERAGENT, s->user_agent);
     /* Over plain HTTP a second call is not made to wait for the first one's answer; over TLS calls share a connection. */
     SET(CURLOPT_HTTP_VERSION, (long)(e->https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
@@ -112,10 +117,6 @@ static CURLcode set_connection(CURL *easy, const struct exchange *e) {
 static CURLcode set_exchange(struct transfer *t, CURL *easy) {
     const struct exchange *e = &t->exchange;
     CURLcode rc = set_connection(easy, e);
-    if (rc == CURLE_OK)
-        rc = add_field(t, "Accept: ", "application/json");
-    if (rc == CURLE_OK && e->token)
-        rc = add_field(t, "Authorization: Bearer ", e->token);
     SET(CURLOPT_HTTPHEADER, t->fields);
     SET(CURLOPT_ACCEPT_ENCODING, "gzip");
     if (e->form)
@@ -129,10 +130,14 @@ static CURLcode set_exchange(struct transfer *t, CURL *easy) {
     return rc == CURLE_OK ? loop_adopt(t->loop, easy) : rc;
 }
 
-/* Frees what one attempt used to ask; the answer stays. */
-static void drop_request(struct transfer *t) {
+static void drop_easy(struct transfer *t) {
     curl_easy_cleanup(t->flight.easy);
     t->flight.easy = NULL;
+}
+
+/* Frees what one attempt used to ask; the answer stays. */
+static void drop_request(struct transfer *t) {
+    drop_easy(t);
     curl_slist_free_all(t->fields);
     t->fields = NULL;
 }
@@ -144,6 +149,14 @@ static void drop_answer(struct transfer *t) {
     t->status = t->connects = 0;
     t->message[0] = '\0';
     t->body_over = t->headers_over = t->no_memory = t->encoding_refused = false;
+}
+
+static CURLcode add_fields(struct transfer *t) {
+    CURLcode rc = add_field(t, "Accept: ", "application/json");
+    if (rc == CURLE_OK && t->exchange.token)
+        rc = add_field(t, "Authorization: Bearer ", t->exchange.token);
+    t->exchange.token = NULL; /* the line may replace it from now on */
+    return rc;
 }
 
 static CURLcode build(struct transfer *t) {
@@ -159,12 +172,18 @@ static CURLcode on_restart(struct flight *f, bool abandon) {
     struct transfer *t = link_owner(f, struct transfer, flight);
     if (abandon)
         f->easy = NULL;
-    drop_request(t);
+    drop_easy(t); /* the header fields stay: the token they were made of may be gone */
     drop_answer(t);
     return build(t);
 }
 
 /* ---- how it ended ---- */
+
+/* Whether a handshake failed because the connection broke, which may pass: OpenSSL's words for it. */
+static bool handshake_cut(const char *message) {
+    return strstr(message, "SSL_ERROR_SYSCALL") || strstr(message, "unexpected eof") ||
+           strstr(message, "Connection reset");
+}
 
 static enum outcome judge(struct transfer *t, CURLcode code) {
     long proxied = 0;
@@ -174,6 +193,8 @@ static enum outcome judge(struct transfer *t, CURLcode code) {
         return OUTCOME_ENCODING;
     if (t->no_memory)
         return OUTCOME_MEMORY;
+    if (code == CURLE_SSL_CONNECT_ERROR && handshake_cut(t->message))
+        return OUTCOME_NETWORK;
     switch (code) {
     case CURLE_OK:
         return OUTCOME_ANSWER;
@@ -206,7 +227,8 @@ static void finish(struct transfer *t, CURLcode code) {
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->status);
         curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &t->connects);
     }
-    if (!t->message[0] && code != CURLE_OK)
+    if (code != CURLE_OK &&
+        (!t->message[0] || strstr(t->message, "Unsupported proxy"))) /* that one quotes its password */
         snprintf(t->message, sizeof t->message, "%s", curl_easy_strerror(code));
     drop_request(t);
     t->over(t);
@@ -239,7 +261,9 @@ void transfer_start(struct transfer *t, struct loop *lp, const struct exchange *
     t->exchange = *e;
     t->flight.restarts = 0;
     loop_timer_arm(lp, &t->timer, timer_now() + timer_span(e->settings->timeout));
-    CURLcode code = build(t);
+    CURLcode code = add_fields(t);
+    if (code == CURLE_OK)
+        code = build(t);
     if (code == CURLE_OK) {
         loop_fly(lp, &t->flight);
     } else {

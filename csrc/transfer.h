@@ -39,7 +39,7 @@ enum outcome {
     OUTCOME_TOKEN,  /* no token could be had: the client has the error object */
 };
 
-/* What one exchange asks for. The texts must live until it is over. */
+/* What one exchange asks for. The texts must live until it is over; the token only until it is started. */
 struct exchange {
     const char *url, *token, *form; /* token may be NULL; form: the body of a POST, or NULL for a GET */
     bool https, loopback;

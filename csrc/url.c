@@ -1,5 +1,6 @@
 #include "url.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,10 @@ const char *url_open(struct url *u, const char *text) {
     if (strpbrk(text, "?#"))
         return "it has a query or a fragment";
     const char *host = strstr(text, "://") + 3;
+    if (*host == '/')
+        return "it names no host";             /* libcurl would take the next segment for it */
+    if (*host == '/') /* libcurl would take what follows for one */
+        return "it has no host";
     if (memchr(host, '%', strcspn(host, "/"))) /* libcurl would decode it, and what is judged is not what is asked */
         return "its host is percent-encoded";
     u->base = curl_url();
@@ -117,22 +122,33 @@ static const char *add_query(CURLU *u, const struct url_pair *pairs, size_t coun
     return NULL;
 }
 
+/* Writes `path` to `to`, which has room for three times its size: what a path cannot hold (RFC 3986, 3.3) is encoded, what
+ * is encoded already stays. */
+static void encode_path(char *to, const char *path) {
+    for (const char *p = path; *p; p++) {
+        bool encoded = *p == '%' && isxdigit((unsigned char)p[1]) && isxdigit((unsigned char)p[2]);
+        if (encoded || ((unsigned char)*p < 0x80 && isalnum((unsigned char)*p)) || strchr("/-._~!$&'()*+,;=:@", *p))
+            *to++ = *p;
+        else
+            to += sprintf(to, "%%%02x", (unsigned char)*p);
+    }
+    *to = '\0';
+}
+
 /* Sets the path of `made`, a copy of the base: the base's path as it stands, then `path`, encoded. */
 static const char *add_path(CURLU *made, const char *path) {
-    char *base = NULL, *encoded = NULL, *whole = NULL;
+    char *base = NULL, *whole = NULL;
     const char *wrong = memory;
-    if (curl_url_get(made, CURLUPART_PATH, &base, 0) == CURLUE_OK &&
-        curl_url_set(made, CURLUPART_PATH, path, CURLU_URLENCODE) == CURLUE_OK &&
-        curl_url_get(made, CURLUPART_PATH, &encoded, 0) == CURLUE_OK) {
-        size_t room = strlen(base) + strlen(encoded) + 1;
-        whole = malloc(room);
+    if (curl_url_get(made, CURLUPART_PATH, &base, 0) == CURLUE_OK) {
+        size_t size = strcmp(base, "/") == 0 ? 0 : strlen(base);
+        whole = malloc(size + 3 * strlen(path) + 1);
         if (whole) {
-            snprintf(whole, room, "%s%s", strcmp(base, "/") == 0 ? "" : base, encoded);
+            memcpy(whole, base, size);
+            encode_path(whole + size, path);
             wrong = curl_url_set(made, CURLUPART_PATH, whole, 0) == CURLUE_OK ? NULL : memory;
         }
     }
     curl_free(base);
-    curl_free(encoded);
     free(whole);
     return wrong;
 }

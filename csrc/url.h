@@ -21,7 +21,8 @@ struct url_pair {
 const char *url_open(struct url *u, const char *text);
 void url_close(struct url *u);
 
-/* Whether a path may be asked for: it starts with "/", has no "?", "#", "\", ".." or "." segment and no control byte. */
+/* Whether a path may be asked for: it starts with one "/", has no scheme, "?", "#", "\", "..", "." segment (encoded ones
+ * neither) and no control byte. `path` ends in a NUL. */
 const char *url_check_path(const char *path, size_t size);
 
 /* Puts base, path and query together; *out is freed by the caller with curl_free. */

@@ -1,6 +1,7 @@
 #include "walk.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <string.h>
 
 #include "error.h"
@@ -11,7 +12,7 @@
 
 #define WALK "calira.walk"
 
-enum { MOST_PASSES = 4, MOST_EXACT_PASSES = 8 };
+enum { MOST_WANTED = 1 << 30 }; /* as good as all, and safe to reckon with */
 
 /* User values. QUERY holds the path and the scope too, so that their texts stay. */
 enum { WALK_CLIENT = 1, WALK_QUERY, WALK_NAMES, WALK_ORDER, WALK_KEPT, WALK_AFTER, WALK_VALUES = 6 };
@@ -35,12 +36,13 @@ struct walk {
     enum walk_state state;
     const char *scope; /* borrowed from the query table */
     int64_t first;     /* the page to start with */
-    bool exact, once;  /* once: a single pass (page, resume) */
-    bool skipping;     /* resume: the record to go on after was not found yet */
-    bool same;         /* the last pass brought the same ids as the one before */
-    int64_t want;      /* records that are still wanted; -1: all */
-    int passes;
-    int64_t received, duplicates, pages_read, total_first;
+    int64_t size;      /* of a page, where an earlier run found it to be another than the server says; else 0 */
+    struct reading reading;
+    bool resumed;  /* what comes before the first page was read by an earlier run */
+    bool skipping; /* resume: the record to go on after was not found yet */
+    bool restless; /* an exact walk that was given up */
+    int64_t want;  /* records that are still wanted; -1: all */
+    int64_t received, duplicates, pages_read, total_first, total_last;
     int64_t kept, handed; /* pages of an exact walk */
 };
 
@@ -66,8 +68,28 @@ static bool flag(lua_State *L, const char *name) {
     return yes;
 }
 
+/* No more than n further records are wanted; negative: all are. An exact walk reads all there is, whatever is wanted. */
+static void set_want(struct walk *w, lua_Integer n) {
+    w->want = w->reading.exact || n < 0 || n > MOST_WANTED ? -1 : n;
+}
+
+/* Reads the options of core.walk, in slot 4, into the walk in slot 5. */
+static void read_options(lua_State *L, struct walk *w) {
+    w->skipping = lua_getfield(L, 4, "after") != LUA_TNIL;
+    lua_setiuservalue(L, 5, WALK_AFTER);
+    w->reading.exact = flag(L, "exact");
+    w->resumed = flag(L, "resumed");
+    w->first = whole(L, "page", 0);
+    w->reading.once = w->first > 0;
+    if (!w->reading.once)
+        w->first = 1;
+    w->size = whole(L, "size", 0);
+    set_want(w, whole(L, "limit", -1));
+}
+
 /* core.walk(client, path, query, options): query is an array of names and values by turns, which the walk keeps; options:
- * per_page, page, lookahead, limit, exact, once, after (id), scope; checked by the Lua layer. Sends nothing. */
+ * per_page, page, lookahead, limit, exact, scope, and of a cursor's: resumed, after (id), size; checked by the Lua layer.
+ * Sends nothing. */
 static int f_walk(lua_State *L) {
     struct client *client = client_check(L, 1);
     const char *path = luaL_checkstring(L, 2);
@@ -75,7 +97,7 @@ static int f_walk(lua_State *L) {
     luaL_checktype(L, 4, LUA_TTABLE);
     lua_settop(L, 4);
     struct walk *w = lua_newuserdatauv(L, sizeof *w, WALK_VALUES);
-    *w = (struct walk){.loop = client->line.loop, .state = WALK_CLOSED, .total_first = -1};
+    *w = (struct walk){.loop = client->line.loop, .state = WALK_CLOSED, .total_first = -1, .total_last = -1};
     pages_init(&w->pages, client, path, (int)whole(L, "per_page", 100), (int)whole(L, "lookahead", 4));
     luaL_setmetatable(L, WALK);
     lua_pushvalue(L, 1);
@@ -89,21 +111,16 @@ static int f_walk(lua_State *L) {
     lua_setiuservalue(L, 5, WALK_QUERY);
     lua_newtable(L);
     lua_setiuservalue(L, 5, WALK_NAMES);
-    w->skipping = lua_getfield(L, 4, "after") != LUA_TNIL;
-    lua_setiuservalue(L, 5, WALK_AFTER);
-    w->exact = flag(L, "exact");
-    w->once = flag(L, "once");
-    w->want = whole(L, "limit", -1);
-    w->first = whole(L, "page", 1);
-    w->passes = 1;
-    if (w->exact) {
+    read_options(L, w);
+    w->reading.passes = 1;
+    if (w->reading.exact) {
         lua_newtable(L);
         lua_setiuservalue(L, 5, WALK_ORDER);
         lua_newtable(L);
         lua_setiuservalue(L, 5, WALK_KEPT);
     }
     pages_restart(&w->pages, w->first);
-    pass_start(&w->pass, w->first);
+    pass_start(&w->pass, w->first, w->size);
     w->state = WALK_READING;
     return 1;
 }
@@ -145,13 +162,11 @@ static void ask(lua_State *L, struct walk *w, int taken, bool need) {
 static const char *verdict(const struct walk *w) {
     if (w->state != WALK_DONE)
         return "partial";
-    if (w->pass.clamped)
-        return "clamped";
-    if (w->pass.looped)
-        return "looped";
-    if (!w->exact && !w->same && pass_suspect(&w->pass))
+    if (w->restless)
         return "drifted";
-    return w->first > 1 && !w->once ? "partial" : "complete";
+    const char *found = pass_verdict(&w->pass, &w->reading);
+    bool left = w->first > 1 && !w->resumed;
+    return left && strcmp(found, "complete") == 0 ? "partial" : found;
 }
 
 static void set_whole(lua_State *L, const char *name, int64_t n) {
@@ -166,71 +181,67 @@ static void push_report(lua_State *L, const struct walk *w) {
     lua_pushstring(L, verdict(w));
     lua_setfield(L, -2, "verdict");
     set_whole(L, "received", w->received);
-    set_whole(L, "unseen", pass_unseen(&w->pass));
+    set_whole(L, "unseen", w->state == WALK_DONE ? pass_unseen(&w->pass) : 0); /* before the end, all may come yet */
     set_whole(L, "duplicates", w->duplicates + w->pass.duplicates);
-    set_whole(L, "passes", w->passes);
+    set_whole(L, "passes", w->reading.passes);
     set_whole(L, "pages", w->pages_read);
     set_whole(L, "requests", w->pages.requests);
     set_whole(L, "total_first", w->total_first);
-    set_whole(L, "total_last", w->pass.total_last);
+    set_whole(L, "total_last", w->total_last);
 }
 
 /* ---- passes ---- */
 
 static void next_pass(lua_State *L, struct walk *w) {
-    w->passes++;
+    w->reading.passes++;
     w->duplicates += w->pass.duplicates;
     if (!sift_next_pass(&w->sift))
         luaL_error(L, "not enough memory");
-    w->sift.healing = !w->exact;
-    pass_start(&w->pass, w->first);
-    if (w->exact) {
+    w->sift.healing = !w->reading.exact;
+    pass_start(&w->pass, w->first, w->size);
+    if (w->reading.exact) {
         lua_newtable(L);
         lua_setiuservalue(L, SLOT_WALK, WALK_KEPT);
         w->kept = 0;
     }
 }
 
-/* Whether the list held, at the instant of this pass's first page, just what this pass brought. */
-static bool proved(const struct walk *w) {
-    if (w->passes < 2 || !w->same || w->sift.nameless)
-        return false;
-    if (w->pass.total_first >= 0)
-        return (uint64_t)w->pass.total_first == w->sift.current.count;
-    return w->sift.in_order && w->pass.duplicates == 0;
-}
-
-static void end_exact_pass(lua_State *L, struct walk *w) {
-    if (proved(w)) {
-        w->state = WALK_HANDING;
-        w->handed = 0;
-    } else if (w->passes < MOST_EXACT_PASSES) {
-        next_pass(L, w);
-    } else {
-        error_new(L, "drift", "the list did not hold still in %d readings: nothing was delivered%s", MOST_EXACT_PASSES,
-                  w->sift.nameless ? " (records without an id cannot be proved)" : "");
-        w->state = WALK_DONE;
-        w->exact = false;
-        push_report(L, w);
-        lua_pushliteral(L, "drifted");
-        lua_setfield(L, -2, "verdict");
-        lua_setfield(L, -2, "report");
-        lua_error(L);
-    }
+/* Gives an exact walk up: nothing of it is delivered. */
+static int raise_restless(lua_State *L, struct walk *w) {
+    error_new(L, "drift", "the list did not hold still in %d readings: nothing was delivered%s", w->reading.passes,
+              w->sift.nameless ? " (records without an id cannot be proved)" : "");
+    w->state = WALK_DONE;
+    w->restless = true;
+    push_report(L, w);
+    static const char *const nothing[] = {"delivered", "filtered", "gone"};
+    for (int i = 0; i < 3; i++)
+        set_whole(L, nothing[i], 0);
+    lua_setfield(L, -2, "report");
+    return lua_error(L);
 }
 
 static void end_pass(lua_State *L, struct walk *w) {
-    w->same = w->passes > 1 && sift_same(&w->sift);
+    struct reading *r = &w->reading;
+    r->same = r->passes > 1 && sift_same(&w->sift);
+    r->in_order = w->sift.in_order;
+    r->ids = w->sift.current.count;
+    r->nameless = w->sift.nameless > 0;
+    r->lost = sift_lost(&w->sift);
     pages_restart(&w->pages, w->first);
-    if (w->exact) {
-        end_exact_pass(L, w);
-        return;
-    }
-    bool settled = !pass_suspect(&w->pass) && !w->pass.looped && !w->pass.clamped;
-    if (settled || w->same || w->once || w->first > 1 || w->passes >= MOST_PASSES)
-        w->state = WALK_DONE;
-    else
+    switch (pass_next(&w->pass, r)) {
+    case PASS_AGAIN:
         next_pass(L, w);
+        break;
+    case PASS_PROVED:
+        w->state = WALK_HANDING;
+        w->handed = 0;
+        break;
+    case PASS_RESTLESS:
+        raise_restless(L, w);
+        break;
+    default:
+        w->state = WALK_DONE;
+    }
 }
 
 /* ---- pages ---- */
@@ -251,39 +262,23 @@ static lua_Integer place_after(lua_State *L, lua_Integer count) {
 }
 
 /* Leaves in the page on the top only the records to deliver; returns how many were new to this pass. */
-static int64_t sift_page(lua_State *L, struct walk *w) {
-    lua_Integer count = (lua_Integer)lua_rawlen(L, -1), kept = 0, skip = 0;
-    int64_t fresh = 0;
-    int order = w->exact ? SLOT_ORDER : 0;
-    if (w->skipping)
-        skip = place_after(L, count);
+static int64_t take_records(lua_State *L, struct walk *w) {
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+    lua_Integer skip = w->skipping ? place_after(L, count) : 0;
     w->skipping = false;
     w->state = WALK_TORN; /* should memory run out here, some of the ids are taken and the records not delivered */
-    for (lua_Integer i = 1; i <= count; i++) {
-        lua_rawgeti(L, -1, i);
-        enum sift_result result = sift_record(L, &w->sift, SLOT_NAMES, order);
-        if (result == SIFT_NO_MEMORY)
-            luaL_error(L, "not enough memory");
-        fresh += result != SIFT_AGAIN;
-        if (result == SIFT_NEW && i > skip) {
-            kept++;
-            if (kept < i)
-                lua_rawseti(L, -2, kept);
-            else
-                lua_pop(L, 1);
-        } else {
-            lua_pop(L, 1);
-        }
-    }
-    for (lua_Integer i = count; i > kept; i--) {
-        lua_pushnil(L);
-        lua_rawseti(L, -2, i);
-    }
+    struct sifted page = sift_page(L, &w->sift, SLOT_NAMES, w->reading.exact ? SLOT_ORDER : 0, skip);
     w->state = WALK_READING;
-    w->received += w->exact ? 0 : kept;
+    w->received += w->reading.exact ? 0 : page.kept;
     if (w->want >= 0)
-        w->want = w->want > kept ? w->want - kept : 0;
-    return fresh;
+        w->want = w->want > page.kept ? w->want - page.kept : 0;
+    return page.fresh;
+}
+
+/* Whether the page was not found, and none like it was promised: an empty page in other words. */
+static bool beyond(const struct walk *w, const struct call *head) {
+    bool missing = head->outcome == OUTCOME_ANSWER && head->transfer.status == 404;
+    return missing && pass_beyond(&w->pass, w->pages.next);
 }
 
 /* Reads the page whose call is over: pushes the array of its records to deliver. Raises what went wrong with it. */
@@ -296,21 +291,27 @@ static void read_page(lua_State *L, struct walk *w, struct call *head) {
         .size = headers_number(h, "x-per-page"),
     };
     struct asked asked = {w->scope, seen.page, WANT_ARRAY};
-    if (call_good(head))
-        ask(L, w, 1, false); /* the wire is kept busy while this page is decoded */
-    response_read(L, SLOT_CLIENT, head, &asked, false);
+    if (beyond(w, head)) {
+        seen.total = seen.current = seen.size = -1;
+        lua_newtable(L);
+    } else {
+        if (call_good(head))
+            ask(L, w, 1, false); /* the wire is kept busy while this page is decoded */
+        response_read(L, SLOT_CLIENT, head, &asked, false);
+    }
     pages_advance(&w->pages);
     seen.records = (int64_t)lua_rawlen(L, -1);
-    seen.fresh = sift_page(L, w);
+    seen.fresh = take_records(L, w);
     pass_page(&w->pass, &seen);
     w->pages_read++;
     if (w->total_first < 0)
         w->total_first = w->pass.total_first;
+    if (w->pass.total_last >= 0)
+        w->total_last = w->pass.total_last;
 }
 
 /* Pushes what batch() returns about the page on the top: its number, no node, not in parts, pass, pages. */
-static int push_batch(lua_State *L, const struct walk *w, int64_t page, int pass, int64_t pages) {
-    (void)w;
+static int push_batch(lua_State *L, int64_t page, int pass, int64_t pages) {
     lua_pushinteger(L, page);
     lua_pushnil(L);
     lua_pushboolean(L, 0);
@@ -331,7 +332,7 @@ static int hand_out(lua_State *L, struct walk *w) {
     w->received += (int64_t)lua_rawlen(L, -1);
     if (w->handed == w->kept)
         w->state = WALK_DONE;
-    return push_batch(L, w, w->first + w->handed - 1, w->passes, w->kept);
+    return push_batch(L, w->first + w->handed - 1, w->reading.passes, w->kept);
 }
 
 static int batch_k(lua_State *L, int status, lua_KContext ctx) {
@@ -356,10 +357,10 @@ static int batch_k(lua_State *L, int status, lua_KContext ctx) {
             continue;
         }
         int64_t page = w->pages.next;
-        int pass = w->passes;
+        int pass = w->reading.passes;
         read_page(L, w, head);
         int64_t pages = pass_last(&w->pass);
-        if (w->exact) {
+        if (w->reading.exact) {
             lua_getiuservalue(L, SLOT_WALK, WALK_KEPT);
             lua_insert(L, -2);
             lua_rawseti(L, -2, ++w->kept);
@@ -368,8 +369,8 @@ static int batch_k(lua_State *L, int status, lua_KContext ctx) {
             end_pass(L, w);
         else
             ask(L, w, 0, false);
-        if (!w->exact)
-            return push_batch(L, w, page, pass, pages);
+        if (!w->reading.exact)
+            return push_batch(L, page, pass, pages);
     }
 }
 
@@ -383,30 +384,41 @@ static int walk_batch(lua_State *L) {
 static int walk_start(lua_State *L) {
     struct walk *w = check(L);
     push_slots(L);
-    if (w->state == WALK_READING && !pages_head(&w->pages))
+    if (w->state == WALK_READING && w->pages_read == 0 && !pages_head(&w->pages))
         ask(L, w, 0, true);
     return 0;
 }
 
-/* walk:ready(): whether batch() would not wait. walk:ahead(): pages asked for and not handed out. */
+/* walk:ready(): whether batch() would not wait. */
 static int walk_ready(lua_State *L) {
     struct walk *w = check(L);
     struct call *head = pages_head(&w->pages);
-    lua_pushboolean(L, w->state != WALK_READING || (!w->exact && head && call_over(head)));
+    lua_pushboolean(L, w->state != WALK_READING || (!w->reading.exact && head && call_over(head)));
     return 1;
 }
 
+/* walk:ahead(): pages asked for and not handed out. */
 static int walk_ahead(lua_State *L) {
     struct walk *w = check(L);
     lua_pushinteger(L, w->state == WALK_READING ? w->pages.asked - w->pages.next : 0);
     return 1;
 }
 
-/* walk:want(n): no more than n further records are wanted; no page is asked for ahead that these do not need. */
+/* walk:want(n [, lookahead]): bounds what is asked for ahead: by n further records (-1: all), and so many pages. */
 static int walk_want(lua_State *L) {
     struct walk *w = check(L);
-    w->want = luaL_checkinteger(L, 2);
+    set_want(w, luaL_checkinteger(L, 2));
+    pages_lookahead(&w->pages, luaL_optinteger(L, 3, INT_MAX));
     return 0;
+}
+
+/* walk:size(): records of a page, where they turned out to be others than the server says; else nothing. */
+static int walk_size(lua_State *L) {
+    struct walk *w = check(L);
+    if (!w->pass.corrected)
+        return 0;
+    lua_pushinteger(L, w->pass.size);
+    return 1;
 }
 
 static int total_k(lua_State *L, int status, lua_KContext ctx) {
@@ -430,9 +442,9 @@ static int total_k(lua_State *L, int status, lua_KContext ctx) {
             return 1;
         }
     }
-    if (w->pass.total_last < 0)
+    if (w->total_last < 0)
         return 0;
-    lua_pushinteger(L, w->pass.total_last);
+    lua_pushinteger(L, w->total_last);
     return 1;
 }
 
@@ -446,8 +458,8 @@ static int walk_total(lua_State *L) {
 static int walk_progress(lua_State *L) {
     struct walk *w = check(L);
     lua_pushinteger(L, w->received);
-    if (w->pass.total_last >= 0)
-        lua_pushinteger(L, w->pass.total_last);
+    if (w->total_last >= 0)
+        lua_pushinteger(L, w->total_last);
     else
         lua_pushnil(L);
     lua_pushinteger(L, w->state == WALK_DONE);
@@ -474,7 +486,7 @@ void walk_open(lua_State *L) {
     static const luaL_Reg methods[] = {
         {"batch", walk_batch},   {"start", walk_start}, {"ready", walk_ready}, {"ahead", walk_ahead},
         {"want", walk_want},     {"total", walk_total}, {"close", walk_close}, {"progress", walk_progress},
-        {"report", walk_report}, {NULL, NULL},
+        {"report", walk_report}, {"size", walk_size},   {NULL, NULL},
     };
     lua_pushcfunction(L, f_walk);
     lua_setfield(L, -2, "walk");

@@ -24,11 +24,12 @@ end
 local BACKOFF <const> = { base = kind.seconds(0), max = kind.seconds(0) }
 
 local CLIENT <const> = {
-  base_url = kind.text, token = token, oauth = kind.table,
+  base_url = kind.text, token = token, oauth = kind.secret(kind.table),
   timeout = kind.seconds(0, 0), connect_timeout = kind.seconds(0, 0), deadline = kind.seconds(0, 0),
   retries = kind.whole(0, 100), backoff = function(value) return options.check(value, BACKOFF, "backoff") end,
   max_wait = kind.seconds(0), max_in_flight = kind.whole(1, 1000), rate = kind.seconds(0, 0), lookahead = kind.whole(0, 64),
-  max_body = kind.whole(1, 1 << 40), strict = kind.boolean, user_agent = kind.text, proxy = kind.text,
+  max_body = kind.whole(1, 1 << 40), strict = kind.boolean, user_agent = kind.text_or_none,
+  proxy = kind.secret(kind.text_or_none),
   ca_file = kind.text, ca_path = kind.text, insecure = kind.boolean, allow_http = kind.boolean, trace = kind.callable,
 }
 
@@ -195,7 +196,7 @@ local function record_method(name, route)
     check_self(client, name)
     local account, id = nil, ...
     if takes_account then account, id = ... end
-    if route.many and looks_like_options(id) then
+    if route.many and (looks_like_options(id) or looks_like_options(account)) then
       core.raise("argument", ("%s takes an id; a list is %s{…}"):format(name, route.many))
     end
     local path = fill_path(route.path, {
@@ -229,6 +230,7 @@ end
 
 local function check_path(path, what)
   if type(path) ~= "string" then core.raise("argument", ("%s takes a path (got %s)"):format(what, tostring(path))) end
+  core.check_path(path)
   return path
 end
 
@@ -251,7 +253,7 @@ function methods.list(client, path, query, given)
   local reserved = reserved_of {}
   local named, further = options.query(query, "list", reserved), options.query(given.params, "list", reserved)
   table.move(further, 1, #further, #named + 1, named)
-  core.check_path(check_path(path, "list"))
+  check_path(path, "list")
   return lists.open(client, { path = path, query = named, routes = routes.records }, given)
 end
 

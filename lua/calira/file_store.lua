@@ -4,6 +4,8 @@ local core <const> = require "calira.core"
 
 local PAUSE <const> = 0.05 -- seconds between two looks at a lock that another process holds
 
+local NO_SUCH_FILE <const> = 2 -- ENOENT
+
 local Store = { __name = "calira.file_store" }
 Store.__index = Store
 
@@ -16,8 +18,11 @@ return function(path)
 
   --- The grant in the file, or nil where there is none. Raises kind `argument` where the file holds something else.
   function store.load()
-    local file = io.open(path, "rb")
-    if not file then return nil end
+    local file, message, code = io.open(path, "rb")
+    if not file then
+      if code == NO_SUCH_FILE then return nil end
+      core.raise("argument", ("the grant file cannot be read: %s"):format(message))
+    end
     local text = file:read "a"
     file:close()
     local grant = text and core.decode(text)

@@ -13,6 +13,7 @@ local TOKEN_URL <const> = "https://app.clustermarket.com/oauth/token"
 local CONSENT <const> = "; consent again: open calira.oauth.authorize_url{…}, and pass the code to calira.oauth.exchange{…}"
 
 local kind <const> = options.kind
+local secret <const> = kind.secret(kind.text)
 
 -- ── Providers ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -65,17 +66,45 @@ local function form_of(fields)
   return table.concat(parts, "&")
 end
 
---- The client that talks to a token endpoint: never with a bearer token, never twice (a second refresh would find the first's token
--- dead), over https or to this host only.
+--- The client that talks to a token endpoint: never with a bearer token, over https or to this host only. It tries again as calls do:
+-- where an answer was lost the old refresh token may be dead, but then it is so for the next call, too.
 local function endpoint(url, like)
   local scheme, host, path = url:match("^(https?://)([^/?#]+)(/[^?#]*)$")
   if not host then core.raise("argument", "token_url is no address with a path") end
   local checked = {
-    base_url = scheme .. host, retries = 0, user_agent = "calira/" .. core.version,
-    allow_http = like.allow_http, timeout = like.timeout, connect_timeout = like.connect_timeout, ca_file = like.ca_file,
-    ca_path = like.ca_path, insecure = like.insecure, proxy = like.proxy,
+    base_url = scheme .. host, carries_secrets = true, user_agent = "calira/" .. core.version, allow_http = like.allow_http,
+    retries = like.retries, backoff_base = like.backoff_base, backoff_max = like.backoff_max, max_wait = like.max_wait,
+    timeout = like.timeout, connect_timeout = like.connect_timeout, ca_file = like.ca_file, ca_path = like.ca_path,
+    insecure = like.insecure, proxy = like.proxy,
   }
   return core.client(checked), path
+end
+
+local SECRETS <const> = { "refresh_token", "client_secret", "code", "code_verifier" }
+
+--- Raises what the token endpoint's error means for the grant, if it says so.
+local function refuse(err)
+  if err.status ~= 400 and err.status ~= 401 then return end
+  local what, advice = "the grant is not valid any more: ", CONSENT
+  if err.code == "invalid_client" then what, advice = "the application was not accepted: ", "; check client_id and client_secret" end
+  core.raise("unauthorized", what .. err.message .. advice, {
+    status = err.status, path = err.path, method = err.method, request_id = err.request_id, attempts = err.attempts,
+  })
+end
+
+--- An error of the token endpoint without what was sent to it, should it echo that; `code`: OAuth's name for it (RFC 6749, 5.2).
+local function cleaned(err, fields)
+  local said = err.body and core.decode(err.body)
+  err.code, err.body = type(said) == "table" and said.error or nil, nil
+  for _, name in ipairs(SECRETS) do
+    local sent = fields[name]
+    for _, text in ipairs(sent and #sent > 3 and { sent, encode(sent) } or {}) do
+      local pattern = text:gsub("%W", "%%%0")
+      err.message = err.message:gsub(pattern, "***")
+      err.request_id = err.request_id and err.request_id:gsub(pattern, "***")
+    end
+  end
+  return err
 end
 
 --- Asks the token endpoint; a refusal of the grant raises `unauthorized`, everything else as it is. May wait.
@@ -88,11 +117,8 @@ local function ask(url, like, fields)
   end
   if ok then return grant end
   if core.is_error(grant) then
-    grant.body = nil -- it may hold what was sent
-    if grant.status == 400 or grant.status == 401 then
-      core.raise("unauthorized", "the grant is not valid any more: " .. grant.message .. CONSENT,
-        { status = grant.status, path = path, method = "POST", request_id = grant.request_id })
-    end
+    refuse(cleaned(grant, fields))
+    grant.code = nil
   end
   error(grant, 0)
 end
@@ -109,10 +135,10 @@ end
 -- ── Grants ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 local OAUTH <const> = {
-  client_id = kind.text, client_secret = kind.text, refresh_token = kind.text, token_url = kind.text, store = kind.table,
+  client_id = kind.text, client_secret = secret, refresh_token = secret, token_url = kind.text, store = kind.table,
 }
 
-local EARLY <const> = 60 -- seconds before its end at which a grant counts as expired
+local EARLY <const> = 60 -- seconds before its end at which a grant counts as expired; of a short one, a quarter of its life
 
 --- Seconds that the grant's token still lasts; nil: not known.
 local function left_of(grant)
@@ -123,7 +149,7 @@ end
 local function usable(grant, rejected)
   if not grant or type(grant.access_token) ~= "string" or grant.access_token == rejected then return false end
   local left = left_of(grant)
-  return not left or left > EARLY
+  return not left or left > math.min(EARLY, grant.expires_in / 4)
 end
 
 local function refresh(given, like, grant)
@@ -162,7 +188,8 @@ function M.provider(oauth, like)
       store.save(new)
     end
     last = new
-    return new.access_token, left_of(new), ok
+    -- of one that came just now, whatever the clocks here and there say
+    return new.access_token, ok and tonumber(new.expires_in) or left_of(new), ok
   end
 end
 
@@ -183,6 +210,9 @@ end
 function M.authorize_url(given)
   given = options.check(given, AUTHORIZE, "authorize_url")
   required(given, { "client_id", "redirect_uri" }, "authorize_url")
+  for _, scope in ipairs(given.scopes or {}) do
+    if type(scope) ~= "string" then core.raise("argument", "authorize_url: option scopes takes an array of texts") end
+  end
   local fields = {
     response_type = "code", client_id = given.client_id, redirect_uri = given.redirect_uri, state = given.state,
     code_challenge = given.code_challenge, code_challenge_method = given.code_challenge and "S256" or nil,
@@ -193,7 +223,7 @@ function M.authorize_url(given)
 end
 
 local EXCHANGE <const> = {
-  code = kind.text, client_id = kind.text, client_secret = kind.text, redirect_uri = kind.text, code_verifier = kind.text,
+  code = secret, client_id = kind.text, client_secret = secret, redirect_uri = kind.text, code_verifier = secret,
   token_url = kind.text,
 }
 
@@ -204,7 +234,7 @@ function M.exchange(given)
   required(given, { "code", "client_id", "redirect_uri" }, "exchange")
   local url = given.token_url or TOKEN_URL
   given.token_url, given.grant_type = nil, "authorization_code"
-  return renewed({}, ask(url, {}, given))
+  return renewed({}, ask(url, { retries = 0 }, given)) -- a code serves once
 end
 
 M.file_store = file_store

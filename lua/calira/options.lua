@@ -41,6 +41,11 @@ kind.text = function(value)
   if type(value) == "string" and value ~= "" and not value:find("%c") then return value end
   return nil, "a text without control characters"
 end
+--- A text that may be empty: libcurl takes that for "none".
+kind.text_or_none = function(value)
+  if value == "" then return value end
+  return kind.text(value)
+end
 kind.table = typed("table", "a table")
 kind.callable = function(value)
   local meta = getmetatable(value)
@@ -49,6 +54,14 @@ kind.callable = function(value)
   return nil, "a function"
 end
 kind.any = function(value) return value end
+
+--- The same kind, for a value that no message may show.
+function kind.secret(check)
+  return function(value)
+    local good, expected = check(value)
+    return good, expected, true
+  end
+end
 
 local function names_of(kinds)
   local names = {}
@@ -61,7 +74,7 @@ end
 function M.check(options, kinds, what)
   if options == nil then options = {} end
   if type(options) ~= "table" then
-    core.raise("argument", ("%s takes a table of options (got %s)"):format(what, shown(options)))
+    core.raise("argument", ("%s takes a table of options (got a %s)"):format(what, type(options))) -- it may be a token
   end
   local checked = {}
   for name, value in pairs(options) do
@@ -69,9 +82,10 @@ function M.check(options, kinds, what)
     if not check then
       core.raise("argument", ("%s has no option %s; there are: %s"):format(what, tostring(name), names_of(kinds)))
     end
-    local good, expected = check(value)
+    local good, expected, secret = check(value)
     if good == nil then
-      core.raise("argument", ("%s: option %s takes %s (got %s)"):format(what, name, expected, shown(value)))
+      local got = secret and "" or (" (got %s)"):format(shown(value))
+      core.raise("argument", ("%s: option %s takes %s%s"):format(what, name, expected, got))
     end
     checked[name] = good
   end
