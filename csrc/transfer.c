@@ -148,7 +148,7 @@ static void drop_answer(struct transfer *t) {
     t->outcome = OUTCOME_NONE;
     t->status = t->connects = 0;
     t->message[0] = '\0';
-    t->body_over = t->headers_over = t->no_memory = t->encoding_refused = false;
+    t->body_over = t->headers_over = t->no_memory = t->encoding_refused = t->probing = false;
 }
 
 static CURLcode add_fields(struct transfer *t) {
@@ -174,7 +174,48 @@ static CURLcode on_restart(struct flight *f, bool abandon) {
         f->easy = NULL;
     drop_easy(t); /* the header fields stay: the token they were made of may be gone */
     drop_answer(t);
+    t->probing = false;
     return build(t);
+}
+
+/* ---- who issued a certificate that failed the check ---- */
+
+/* A second connection, unverified, on which nothing is sent: libcurl tells nothing of a certificate that failed. */
+static CURLcode set_probe(struct transfer *t, CURL *easy) {
+    CURLcode rc = set_connection(easy, &t->exchange);
+    SET(CURLOPT_SSL_VERIFYPEER, 0L);
+    SET(CURLOPT_SSL_VERIFYHOST, 0L);
+    SET(CURLOPT_CERTINFO, 1L);
+    SET(CURLOPT_CONNECT_ONLY, 1L);
+    SET(CURLOPT_PRIVATE, (char *)&t->flight);
+    return rc == CURLE_OK ? loop_adopt(t->loop, easy) : rc;
+}
+
+/* Starts it; false: not to be had, and the failure is told without an issuer. */
+static bool probe(struct transfer *t, CURLcode code) {
+    if (t->probing || code != CURLE_PEER_FAILED_VERIFICATION)
+        return false;
+    drop_easy(t);
+    t->flight.easy = curl_easy_init();
+    if (!t->flight.easy || set_probe(t, t->flight.easy) != CURLE_OK)
+        return false;
+    t->probing = true;
+    loop_fly(t->loop, &t->flight);
+    return true;
+}
+
+/* Adds the issuer of the server's own certificate to the message, where the second connection brought it. */
+static void add_issuer(struct transfer *t) {
+    static const char name[] = "Issuer:";
+    struct curl_certinfo *chain = NULL;
+    if (curl_easy_getinfo(t->flight.easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain || chain->num_of_certs < 1)
+        return;
+    for (const struct curl_slist *line = chain->certinfo[0]; line; line = line->next) {
+        size_t used = strlen(t->message);
+        if (strncmp(line->data, name, sizeof name - 1) == 0)
+            snprintf(t->message + used, sizeof t->message - used, "; the certificate was issued by %s",
+                     line->data + sizeof name - 1);
+    }
 }
 
 /* ---- how it ended ---- */
@@ -236,14 +277,19 @@ static void finish(struct transfer *t, CURLcode code) {
 
 static void on_landed(struct flight *f) {
     struct transfer *t = link_owner(f, struct transfer, flight);
-    finish(t, f->code);
+    if (t->probing)
+        add_issuer(t);
+    else if (probe(t, f->code))
+        return;
+    finish(t, t->probing ? CURLE_PEER_FAILED_VERIFICATION : f->code);
 }
 
 static void on_late(struct timer *timer) {
     struct transfer *t = link_owner(timer, struct transfer, timer);
     loop_ground(t->loop, &t->flight);
-    snprintf(t->message, sizeof t->message, "no whole answer within %g s", t->exchange.settings->timeout);
-    finish(t, CURLE_OPERATION_TIMEDOUT);
+    if (!t->probing)
+        snprintf(t->message, sizeof t->message, "no whole answer within %g s", t->exchange.settings->timeout);
+    finish(t, t->probing ? CURLE_PEER_FAILED_VERIFICATION : CURLE_OPERATION_TIMEDOUT);
 }
 
 /* ---- life ---- */

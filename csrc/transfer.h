@@ -56,6 +56,7 @@ struct transfer {
     struct timer timer; /* the time for this attempt: libcurl's own does not run while a call waits for a connection */
     enum outcome outcome;
     bool body_over, headers_over, no_memory, encoding_refused;
+    bool probing; /* the check of the certificate failed, and who issued it is being asked */
     long status, connects;
     char message[CURL_ERROR_SIZE];   /* what went wrong, for people */
     void (*over)(struct transfer *); /* called after the turn in which it ended */

@@ -164,6 +164,14 @@ describe("Retry-After", function()
     assert.same({ 101, 102, 103, 104, 105 }, order)
     assert.is_true(client:stats().waited >= 1 and client:stats().waited < 1.2, "counted more than once")
   end)
+
+  it("or its own backoff does, where a 429 or a 503 says no time", function()
+    for status, pauses in pairs { [429] = true, [503] = true, [500] = false } do
+      local client = H.client(("firstfail=%d:1"):format(status), { max_in_flight = 1, backoff = { base = 0.2 } })
+      calira.gather { function() client:account(101) end, function() client:account(102) end }
+      assert.equal(pauses, client:stats().waited > 0)
+    end
+  end)
 end)
 
 describe("time", function()

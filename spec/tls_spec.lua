@@ -37,6 +37,17 @@ describe("TLS", function()
     assert.equal("tls", fails((secure { ca_path = "/nonexistent" })).kind)
   end)
 
+  it("names the issuer, asked for on a connection on which nothing is sent", function()
+    local client, id = secure {}
+    assert.matches("issued by .*Calira sandbox CA", fails(client).message)
+    local stats = H.stats(id)
+    assert.same({ 0, 0 }, { stats.calls, #stats.authorizations })
+    assert.matches("issued by .*wrong.example.org", fails((secure({}, BAD))).message)
+    assert.equal(0, client:stats().in_flight)
+    local ok = calira.new { base_url = H.url("", id, H.tls), token = H.token, ca_file = H.ca }
+    assert.equal(101, ok:account(101).id)
+  end)
+
   it("trusts the authorities of ca_path", function()
     local folder = os.tmpname()
     os.remove(folder)
