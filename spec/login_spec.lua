@@ -48,7 +48,9 @@ describe("calira login", function()
   end)
 
   it("says what it needs", function()
-    local pipe <close> = assert(io.popen "CALIRA_CLIENT_ID= lua5.4 bin/calira login 2>&1; lua5.4 bin/calira --help; lua5.4 bin/calira x 2>&1; echo $?")
+    local pipe <close> = assert(io.popen [[CALIRA_CLIENT_ID= lua5.4 bin/calira login 2>&1
+      lua5.4 bin/calira --help
+      lua5.4 bin/calira x 2>&1; echo $?]])
     local said = pipe:read "a"
     assert.matches("set CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET", said, 1, true)
     assert.matches("usage: calira login", said, 1, true)

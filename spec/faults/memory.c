@@ -106,7 +106,7 @@ static const char scenario[] =
     "request:cancel()\n"
     "local ok, err = pcall(client.booking, client, 1)\n"
     "local missing, why = pcall(client.booking, client, 999999999)\n"
-    "assert(not missing and (why.kind == 'not_found' or tostring(why):find 'memory'), tostring(why))\n"
+    "assert(not missing and (calira.is_error(why) or tostring(why):find 'memory'), tostring(why))\n"
     "calira.run(function() calira.gather{ function() return client:account(101).name end,\n"
     "  function() calira.sleep(0) return #client:bookings{ provider = 107 }:collect() end } end)\n"
     "assert(n > 10 and m == 3, 'records missing')\n";
