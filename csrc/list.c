@@ -41,7 +41,6 @@ static struct list *check(lua_State *L) {
 /* core.list(source, options): options: limit (nil: none), name (for tostring), finish(report) (called at the end; may raise),
  * cursor(page, id, node) (or nil). */
 static int f_list(lua_State *L) {
-    luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     struct list *l = lua_newuserdatauv(L, sizeof *l, LIST_VALUES);
     *l = (struct list){.loop = loop_of(L), .limit = -1};
@@ -296,7 +295,7 @@ static int collect_k(lua_State *L, int status, lua_KContext ctx) {
     return lua_gettop(L) - 1;
 }
 
-/* list:collect(): an array of all that was not delivered yet [, an array of their nodes]. May wait. */
+/* list:collect(): an array of what was not delivered yet [, an array of the nodes]. May wait. */
 static int list_collect(lua_State *L) {
     check(L);
     lua_settop(L, 1);
@@ -379,8 +378,7 @@ static int list_pages(lua_State *L) {
     lua_settop(L, 1);
     lua_pushvalue(L, 1);
     lua_pushcclosure(L, pages_next, 1);
-    lua_pushnil(L);
-    lua_pushnil(L);
+    lua_settop(L, 4); /* two nils */
     lua_pushvalue(L, 1);
     return 4;
 }

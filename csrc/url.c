@@ -57,8 +57,8 @@ const char *url_open(struct url *u, const char *text) {
         return "it has a query or a fragment";
     const char *host = strstr(text, "://") + 3;
     if (*host == '/')
-        return "it names no host";             /* libcurl would take the next segment for it */
-    if (*host == '/') /* libcurl would take what follows for one */
+        return "it names no host"; /* libcurl would take the next segment for it */
+    if (*host == '/')              /* libcurl would take what follows for one */
         return "it has no host";
     if (memchr(host, '%', strcspn(host, "/"))) /* libcurl would decode it, and what is judged is not what is asked */
         return "its host is percent-encoded";

@@ -230,7 +230,7 @@ describe("the environment", function()
     assert.equal("101\n", out)
     local events = {}
     for line in err:gmatch "[^\n]+" do events[#events + 1] = line:match "^calira: (%w+)" or line end
-    assert.same({ "request", "response", "retry", "request", "response" }, events)
+    assert.same({ "request", "response", "retry", "wait", "request", "response" }, events)
     assert.matches("GET /accounts/101", err, 1, true)
     assert.is_nil(err:find(H.token, 1, true))
     out, err = under({ CALIRA_TRACE = "0", CALIRA_TOKEN = H.token, CALIRA_BASE_URL = H.url() }, SHOW)

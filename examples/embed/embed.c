@@ -17,16 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char script[] =
-    "local calira = require 'calira'\n"
-    "calira.spawn(function()\n"
-    "  local ok, err = pcall(function()\n"
-    "    for b in calira.bookings{ provider = 102, limit = 10 } do\n"
-    "      print(b.id, b.status, b.equipment and b.equipment.name)\n"
-    "    end\n"
-    "  end)\n"
-    "  failed = not ok and tostring(err)\n"
-    "end)\n";
+static const char script[] = "local calira = require 'calira'\n"
+                             "calira.spawn(function()\n"
+                             "  local ok, err = pcall(function()\n"
+                             "    for b in calira.bookings{ provider = 102, limit = 10 } do\n"
+                             "      print(b.id, b.status, b.equipment and b.equipment.name)\n"
+                             "    end\n"
+                             "  end)\n"
+                             "  failed = not ok and tostring(err)\n"
+                             "end)\n";
 
 /* Prints the error object at the top of the stack and takes it away. */
 static void complain(lua_State *L) {

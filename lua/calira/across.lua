@@ -2,7 +2,9 @@
 -- `under = key` is this. Each record once, even where two accounts list the same one; the account's node goes with each batch.
 
 local core <const> = require "calira.core"
+local cursors <const> = require "calira.cursors"
 local options <const> = require "calira.options"
+local tree <const> = require "calira.tree"
 
 local M = {}
 
@@ -19,19 +21,41 @@ local function accounts_of(node, found)
   return found
 end
 
+local ABOVE <const> = { organisation = true, organization = true, department = true }
+
+--- As the tree sees it: an account of a type that is not known counts as a lab where nothing is under it.
+local function is_lab(node)
+  local kind = type(node.account_type) == "string" and node.account_type:lower()
+  return kind == "lab" or not ABOVE[kind] and #node.labs == 0 and #node.departments == 0
+end
+
 local function labs_of(node, found)
-  if node.account_type == "lab" then found[#found + 1] = node end
-  for _, child in ipairs(node.departments or {}) do labs_of(child, found) end
-  for _, child in ipairs(node.labs or {}) do labs_of(child, found) end
+  for _, each in ipairs(accounts_of(node, {})) do
+    if is_lab(each) then found[#found + 1] = each end
+  end
   return found
 end
 
-local function is_node(key) return type(key) == "table" and key.labs and key.departments end
+--- Whether it is a node of a tree: a full account has arrays of the same names, but what is in them has no parent.
+local function is_node(key)
+  if type(key) ~= "table" or type(key.labs) ~= "table" or type(key.departments) ~= "table" then return false end
+  local child = key.labs[1] or key.departments[1]
+  return child == nil or type(child) == "table" and child.parent == key
+end
+
+--- The node of a key: of a tree that is read for it, unless it is one itself. May wait.
+function Across:find(key)
+  if is_node(key) then return key end
+  local list <close> = self.client:accounts()
+  self.accounts = list
+  local accounts = list:collect()
+  self.requests = list:report().requests
+  return tree.build(accounts, self.client):find(key)
+end
 
 --- The nodes to walk. Reads the tree unless a node is given; raises kind `argument` for a key that it does not have. May wait.
 function Across:resolve()
-  local key = self.call.under
-  local node = is_node(key) and key or self.client:tree():find(key)
+  local node = self:find(self.call.under)
   local nodes = self.call.every_account and accounts_of(node, {}) or labs_of(node, {})
   if self.resumed and self.resumed.node then
     local place
@@ -54,9 +78,9 @@ end
 function Across:walk(place)
   local walk = self.walks[place]
   if not walk then
-    local walk_options, resumed = copy(self.walk_options), self.resumed
+    local walk_options = copy(self.walk_options)
     walk_options.limit = nil
-    if resumed and place == 1 then walk_options.page, walk_options.after, walk_options.once = resumed.page, resumed.id, true end
+    if place == 1 then cursors.apply(self.resumed, walk_options) end
     local path, query = self.call.address(options.check_id(self.nodes[place], "under"))
     walk = core.walk(self.client, path, query, walk_options)
     self.walks[place] = walk
@@ -66,9 +90,11 @@ end
 
 --- Records that a walk will still bring, as far as that is known without asking.
 local function left_in(walk)
-  if not walk:ready() then return nil end
   local received, total = walk:progress()
-  total = total or walk:total()
+  if not total and walk:ready() then
+    local ok, told = pcall(walk.total, walk)
+    total = ok and told or nil
+  end
   return total and math.max(total - received, 0)
 end
 
@@ -91,6 +117,17 @@ function Across:start_ahead()
   end
 end
 
+--- Lets a walk ask ahead: for no more than is wanted, nor than the others leave of the pages that may be ahead of the reader.
+function Across:allow(place)
+  local left = self.most
+  for other = self.current, #self.nodes do
+    local walk = self.walks[other]
+    if not walk then break end
+    if other ~= place and not self.over[other] then left = left - walk:ahead() end
+  end
+  self.walks[place]:want(self.wanted or -1, left)
+end
+
 function Across:finish(place)
   local walk = self.walks[place]
   self.over[place] = true
@@ -102,7 +139,7 @@ end
 
 --- The place of the walk to read next: the current one, or, unordered, one that has something. May wait.
 function Across:choose()
-  while self.unordered do
+  while self.unordered and not self.closed do
     for place = self.current, #self.nodes do
       local walk = not self.over[place] and self.walks[place]
       if walk and walk:ready() then return place end
@@ -128,17 +165,27 @@ function Across:sift(records)
   self.received = self.received + kept
 end
 
---- An account's walk failed: what `on_error` makes of it. True: go on with the others; else the error, or false and the handler's own.
-function Across:failed(place, err)
-  local node = self.nodes[place]
+--- Leaves the rest of an account unread.
+function Across:skip(node, err)
+  self.skipped[#self.skipped + 1] = { node = node, error = err }
+  for place, each in ipairs(self.nodes) do
+    if each == node then
+      if not self.over[place] then self:finish(place) end
+      self.reports[place].verdict = "partial"
+    end
+  end
+end
+
+--- Something of an account failed: true where `on_error` says to go on with the others; false and the handler's own error where it
+-- failed; else raises the error, which then names the account.
+function Across:blame(err, node)
   if not core.is_error(err) then error(err, 0) end -- an interrupt, not an answer
   err.message = ("%s (id %s): %s"):format(node.name or "account", node.id, err.message)
-  if self.on_error then
+  if self.on_error and not self.closed then
     local ok, skip = pcall(self.on_error, err, node)
     if not ok then return false, skip end
     if skip then
-      self.skipped[#self.skipped + 1] = { node = node, error = err }
-      self:finish(place)
+      self:skip(node, err)
       return true
     end
   end
@@ -147,14 +194,17 @@ end
 
 function Across:batch()
   if not self.nodes then self:resolve() end
-  while self.current <= #self.nodes do
+  while not self.closed and self.current <= #self.nodes do
     self:start_ahead()
     local place = self:choose()
     local walk = self:walk(place)
+    self:allow(place)
     local ok, records, page, _, part, pass, pages = pcall(walk.batch, walk)
     if not ok then
-      local went_on, err = self:failed(place, records)
+      local went_on, err = self:blame(records, self.nodes[place])
       if not went_on then return false, err end
+    elseif self.closed then
+      return nil
     elseif not records then
       self:finish(place)
     else
@@ -200,7 +250,7 @@ local SUMMED <const> = { "unseen", "duplicates", "pages", "requests" }
 function Across:report()
   local report = { verdict = "complete", received = self.received, passes = 0, parts = {}, skipped = self.skipped }
   for _, name in ipairs(SUMMED) do report[name] = 0 end
-  report.duplicates = self.duplicates
+  report.duplicates, report.requests = self.duplicates, self.requests
   local first, last = 0, 0
   for place, node in ipairs(self.nodes or {}) do
     local part = self.reports[place] or (self.walks[place] and self.walks[place]:report()) or { verdict = "partial" }
@@ -217,7 +267,16 @@ end
 
 function Across:want(count) self.wanted = count end
 
+--- The size of the pages of an account, where it is another than the server says.
+function Across:size(node)
+  for place, each in ipairs(self.nodes or {}) do
+    if each == node then return self.walks[place] and self.walks[place]:size() end
+  end
+end
+
 function Across:close()
+  self.closed = true
+  if self.accounts then self.accounts:close() end
   for place in pairs(self.walks) do
     if not self.over[place] then self.walks[place]:close() end
   end
@@ -230,7 +289,7 @@ function M.open(client, call, walk_options, given, resumed)
   return setmetatable({
     client = client, call = call, walk_options = walk_options, resumed = resumed, on_error = given.on_error,
     unordered = given.unordered and not given.exact, wanted = walk_options.limit, most = core.options(client).max_in_flight,
-    walks = {}, over = {}, reports = {}, skipped = {}, seen = core.seen(), current = 1, finished = 0, received = 0, duplicates = 0,
+    walks = {}, over = {}, reports = {}, skipped = {}, seen = core.seen(), current = 1, finished = 0, received = 0, duplicates = 0, requests = 0,
   }, Across)
 end
 

@@ -1,6 +1,7 @@
 --- Cursors: where a list was left, as a short text, so that another run goes on there. Nothing here waits.
--- `calira1.<fingerprint>.<page>.<id>[.<account>]`: the fingerprint is of what the list asks for, so that a cursor is not taken for
--- another list's; an id is `-` (none), `i` and a whole number, or `s` and a text in hexadecimal.
+-- `calira1.<fingerprint>.<page>[x<size>].<id>[.<account>]`: the fingerprint is of what the list asks for, so that a cursor is not taken for
+-- another list's; the size is that of a page where the server says another; an id is `-` (none), `i` and a whole number, or `s` and a text
+-- in hexadecimal.
 
 local core <const> = require "calira.core"
 
@@ -37,29 +38,44 @@ local function write_id(id)
   return "s" .. id:gsub(".", function(c) return ("%02x"):format(c:byte()) end)
 end
 
+--- Whether it can be read, and the id, nil for none.
 local function read_id(text)
   local kind, rest = text:sub(1, 1), text:sub(2)
-  if kind == "i" then return math.tointeger(tonumber(rest)) end
-  if kind == "s" then return (rest:gsub("%x%x", function(hex) return string.char(tonumber(hex, 16)) end)) end
+  if kind == "i" and rest:find "^%-?%d+$" then
+    local id = math.tointeger(tonumber(rest))
+    return id ~= nil, id
+  end
+  if kind == "s" and #rest % 2 == 0 and not rest:find "%X" then
+    return true, (rest:gsub("%x%x", function(hex) return string.char(tonumber(hex, 16)) end))
+  end
+  return text == "-" or text == "", nil
 end
 
 local function refuse(message)
   core.raise("argument", "resume: " .. message)
 end
 
---- What a cursor says: `page`, `id`, `node` (the id of an account).
+--- What a cursor says: `page`, `size`, `id`, `node` (the id of an account).
 local function read(text, mark)
   if type(text) ~= "string" then refuse(("a cursor is a text (got %s)"):format(type(text))) end
-  local made, page, id, node = text:match("^calira1%.(%x+)%.(%d+)%.([%w%-]+)%.?([%w%-]*)$")
+  local made, page, size, id, node = text:match "^calira1%.(%x+)%.(%d+)x?(%d*)%.([%w%-]+)%.?([%w%-]*)$"
   page = page and math.tointeger(tonumber(page))
-  if not page or page < 1 or page >= 1 << 53 then refuse(("%q is no cursor"):format(text:sub(1, 80))) end
+  local good, last = read_id(id or "?")
+  local placed, account = read_id(node or "?")
+  if not (good and placed and page and page >= 1 and page < 1 << 40) then refuse(("%q is no cursor"):format(text:sub(1, 80))) end
   if made ~= mark then refuse "the cursor was made by a list with other parameters" end
-  return { page = page, id = read_id(id), node = read_id(node) }
+  return { page = page, size = math.tointeger(tonumber(size)), id = last, node = account }
+end
+
+--- Puts what a cursor says, if there is one, into the options of the walk that goes on.
+function M.apply(resumed, walk_options)
+  if not resumed then return end
+  walk_options.page, walk_options.size, walk_options.after, walk_options.resumed = resumed.page, resumed.size, resumed.id, true
 end
 
 --- Reads the option `resume` and makes the function that writes cursors of this list.
----@return table? resumed `page`, `id`, `node`
----@return function? cursor(page, id, node) → text; nil where the list has none. Raises kind `argument`.
+---@return table? resumed `page`, `size`, `id`, `node`
+---@return function? cursor(page, id, node, size) → text; nil where the list has none. Raises kind `argument`.
 function M.open(call, options)
   for _, name in ipairs { "page", "exact", "unordered" } do
     if options[name] then
@@ -69,11 +85,12 @@ function M.open(call, options)
   end
   local mark = fingerprint(request_of(call, options))
   local resumed = options.resume ~= nil and read(options.resume, mark) or nil
-  return resumed, function(page, id, node)
+  return resumed, function(page, id, node, size)
     local from = resumed or { page = 1 }
-    if not page then page, id = from.page, from.id end
+    if not page then page, id, size = from.page, from.id, from.size end
     local account = node and write_id(node.id) or from.node and write_id(from.node)
-    return ("calira1.%s.%d.%s%s"):format(mark, page, write_id(id), account and "." .. account or "")
+    local place = size and page .. "x" .. size or page
+    return ("calira1.%s.%s.%s%s"):format(mark, place, write_id(id), account and "." .. account or "")
   end
 end
 

@@ -14,6 +14,12 @@ Details.__index = Details
 
 local function is_gone(err) return core.is_error(err) and err.kind == "not_found" end
 
+--- Stops what is under way for an entry alone.
+local function cancel(entry)
+  if entry.full then entry.full:cancel() end
+  for _, request in ipairs(entry.forms or {}) do request:cancel() end
+end
+
 -- ── Asking ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function Details:request(route, id, account)
@@ -89,9 +95,12 @@ function Details:ask_forms()
   end
 end
 
---- The answer of a request, or nil where the record is gone. May wait.
-local function answer(request)
-  local ok, record = pcall(request.wait, request)
+--- The answer of a request, or nil where the record is gone. Counts its attempts. May wait.
+function Details:answer(request)
+  local ok, record, response = pcall(request.wait, request)
+  local attempts = ok and response.attempts or core.is_error(record) and record.attempts or 1
+  if not self.counted[request] then self.requests = self.requests + attempts - 1 end
+  self.counted[request] = true
   if ok then return record end
   if is_gone(record) then return nil end
   error(record, 0)
@@ -101,17 +110,17 @@ end
 function Details:complete(entry)
   local record = entry.record
   if entry.full then
-    local full = answer(entry.full)
+    local full = self:answer(entry.full)
     if not full then return nil end
     for name, value in pairs(full) do record[name] = value end
   end
   if self.with_forms then
     self:ask_forms()
     local forms = {}
-    for _, request in ipairs(entry.forms or {}) do forms[#forms + 1] = answer(request) end
+    for _, request in ipairs(entry.forms or {}) do forms[#forms + 1] = self:answer(request) end
     record.form_responses = forms
   end
-  if entry.instrument then record.equipment = answer(entry.instrument) or record.equipment end
+  if entry.instrument then record.equipment = self:answer(entry.instrument) or record.equipment end
   return record
 end
 
@@ -124,7 +133,7 @@ end
 
 --- The place in the window of the entry to deliver next. May wait.
 function Details:choose()
-  while self.unordered do
+  while self.unordered and not self.closed do
     if self.with_forms then self:ask_forms() end
     for place, entry in ipairs(self.window) do
       if is_done(entry) then return place end
@@ -136,25 +145,50 @@ end
 
 -- ── The source ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function Details:batch()
-  if self.with_forms then self:ask_forms() end
-  self:refill()
-  if #self.window == 0 then
-    if self.broken then return false, self.broken[1] end
-    if self.failure then error(self.failure, 0) end
-    return nil
+--- What follows where a record of an account could not be completed: see Across:blame. What is left of an account that is skipped goes.
+function Details:failed(entry, err)
+  if not (entry.node and core.is_error(err)) or self.closed then error(err, 0) end
+  local went_on, own = self.below:blame(err, entry.node)
+  if not went_on then return false, own end
+  local window = self.window
+  self.window = {}
+  for _, each in ipairs(window) do
+    if each.node == entry.node then cancel(each) else self.window[#self.window + 1] = each end
   end
-  local place = self:choose()
-  local entry = self.window[place]
-  local record = not entry.empty and self:complete(entry)
-  table.remove(self.window, place)
+  if self.batch_below and self.batch_below.node == entry.node then self.batch_below = nil end
+  return true
+end
+
+--- Takes the entry at a place out of the window: a batch of its record.
+function Details:deliver(place, record)
+  local entry = table.remove(self.window, place)
   if record then
     self.wanted = self.wanted - 1
   elseif not entry.empty then
     self.gone = self.gone + 1
   end
   self:refill()
-  return { record or nil }, entry.page, entry.node, not entry.last
+  return { record }, entry.page, entry.node, not entry.last
+end
+
+function Details:batch()
+  while not self.closed do
+    if self.with_forms then self:ask_forms() end
+    self:refill()
+    if #self.window == 0 then break end
+    local place = self:choose()
+    local entry = self.window[place]
+    if self.closed then break end
+    local ok, record = true, nil
+    if not entry.empty then ok, record = pcall(self.complete, self, entry) end
+    if self.closed and ok then break end
+    if ok then return self:deliver(place, record) end
+    local went_on, err = self:failed(entry, record)
+    if not went_on then return false, err end
+  end
+  if self.broken then return false, self.broken[1] end
+  if self.failure then error(self.failure, 0) end
+  return nil
 end
 
 function Details:total() return self.below:total() end
@@ -174,13 +208,12 @@ function Details:report()
   return report
 end
 
+function Details:size(node) return self.below:size(node) end
+
 function Details:close()
-  for _, entry in ipairs(self.window) do
-    if entry.full then entry.full:cancel() end
-    for _, request in ipairs(entry.forms or {}) do request:cancel() end
-  end
+  for _, entry in ipairs(self.window) do cancel(entry) end
   for _, request in pairs(self.instruments) do request:cancel() end
-  self.window, self.batch_below, self.at_end = {}, nil, true
+  self.window, self.batch_below, self.at_end, self.closed = {}, nil, true, true
   self.below:close()
 end
 
@@ -193,7 +226,7 @@ function M.over(source, client, call, given)
     below = source, client = client, routes = call.routes, account = call.account, full = full and call.one or nil,
     with_forms = given.forms, with_equipment = given.equipment, unordered = given.unordered,
     window = {}, most = core.options(client).max_in_flight, wanted = given.limit or math.huge,
-    instruments = {}, gone = 0, requests = 0,
+    instruments = {}, counted = setmetatable({}, { __mode = "k" }), gone = 0, requests = 0,
   }, Details)
 end
 

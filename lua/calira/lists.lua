@@ -16,7 +16,7 @@ local M = {}
 local Stage = {}
 Stage.__index = Stage
 
-for _, method in ipairs { "total", "progress", "report", "want", "close", "ready" } do
+for _, method in ipairs { "total", "progress", "report", "want", "close", "ready", "size", "blame" } do
   Stage[method] = function(self, ...)
     local below = self.below
     return below[method](below, ...)
@@ -38,32 +38,40 @@ function Observed:batch()
   return records, page, node, part
 end
 
---- Keeps the records that a test lets pass, in place.
+--- Keeps the records that a test lets pass, in place. Where the test fails, those before are delivered first.
 local Filtered = setmetatable({}, Stage)
 Filtered.__index = Filtered
 
-local function sift(records, keep)
-  local kept, count = 0, #records
-  for i = 1, count do
+--- Sifts; `state.kept` and `state.tried` count, also where `keep` fails.
+local function sift(records, keep, state)
+  for i = 1, #records do
     local record = records[i]
+    state.tried = i
     if keep(record) then
-      kept = kept + 1
-      records[kept] = record
+      state.kept = state.kept + 1
+      records[state.kept] = record
     end
   end
-  for i = kept + 1, count do records[i] = nil end
-  return count - kept
 end
 
 function Filtered:batch()
+  if self.broken then return false, self.broken[1] end
   local below = self.below
   local records, page, node, part = below:batch()
   if not records then return records, page end
-  local ok, dropped = pcall(sift, records, self.keep)
-  if not ok then return false, dropped end
-  self.dropped = self.dropped + dropped
+  local state = { kept = 0, tried = 0 }
+  local count = #records
+  local ok, err = pcall(sift, records, self.keep, state)
+  for i = state.kept + 1, count do records[i] = nil end
+  self.dropped = self.dropped + (ok and state.tried or state.tried - 1) - state.kept
+  if not ok then
+    if state.kept == 0 then return false, err end
+    self.broken = { err }
+  end
   return records, page, node, part
 end
+
+function Filtered:ready() return self.broken ~= nil or self.below:ready() end
 
 function Filtered:report()
   local report = self.below:report()
@@ -126,14 +134,15 @@ function M.open(client, call, options)
   if call.under then
     source = across.open(client, call, walk_options, options, resumed)
   else
-    if resumed then walk_options.page, walk_options.after, walk_options.once = resumed.page, resumed.id, true end
+    cursors.apply(resumed, walk_options)
     source = core.walk(client, call.path, call.query, walk_options)
   end
   if options.on_page then source = setmetatable({ below = source, on_page = options.on_page }, Observed) end
   if keep then source = setmetatable({ below = source, keep = keep, dropped = 0 }, Filtered) end
   source = details.over(source, client, call, options)
+  local mark = cursor and function(page, id, node) return cursor(page, id, node, source:size(node)) end
   local list = core.list(source, {
-    limit = options.limit, name = "GET " .. call.path, cursor = cursor, finish = finisher(client, call.path, strict),
+    limit = options.limit, name = "GET " .. call.path, cursor = mark, finish = finisher(client, call.path, strict),
   })
   return list, nil, nil, list
 end
