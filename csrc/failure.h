@@ -4,7 +4,17 @@
 
 #include <lua.h>
 
-#include "response.h"
+#include "client.h"
+
+/* What a body has to be. */
+enum want { WANT_ANY, WANT_OBJECT, WANT_ARRAY };
+
+/* What is asked, for messages. The texts are borrowed. */
+struct asked {
+    const char *scope; /* the scope that the call needs; NULL: not known */
+    lua_Integer page;  /* 0: no list */
+    enum want want;
+};
 
 /* Pushes the error object of a call that is over and did not bring a good answer. `client`: stack index. */
 void failure_push(lua_State *L, int client, const struct call *c, const struct asked *asked);

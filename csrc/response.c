@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "error.h"
-#include "failure.h"
 #include "json.h"
 
 #define RESPONSE "calira.response"

@@ -8,21 +8,10 @@
 
 #include <lua.h>
 
-#include "client.h"
-
-/* What a body has to be. */
-enum want { WANT_ANY, WANT_OBJECT, WANT_ARRAY };
-
-/* What is asked, for messages. The texts are borrowed. */
-struct asked {
-    const char *scope; /* the scope that the call needs; NULL: not known */
-    lua_Integer page;  /* 0: no list */
-    enum want want;
-};
+#include "failure.h"
 
 /* Pushes the decoded body of a call that is over and frees its copy in C; raises the error object of one that failed.
- * `client` is the stack index of its client. The body's text is left in the registry of nobody: with `keep` it is pushed
- * below the value. */
+ * `client` is the stack index of its client. With `keep` the body's text is pushed below the value. */
 void response_read(lua_State *L, int client, struct call *c, const struct asked *asked, bool keep);
 
 /* Pushes the response userdata of a call; the body's text is on the top and is popped. */
