@@ -1,7 +1,6 @@
 #include "list.h"
 
 #include <lauxlib.h>
-#include <string.h>
 
 #include "error.h"
 #include "wait.h"
@@ -25,6 +24,10 @@ struct list {
     lua_Integer limit;       /* -1: none */
     lua_Integer delivered;
     bool unread; /* records were left in the batch when the list was closed or its limit reached */
+};
+
+struct reading {
+    struct list *list; /* held by the user value; NULL: left */
 };
 
 /* The context of a continuation: the caller's own slots, and whether the source was called. */
@@ -132,9 +135,9 @@ static bool being_read(lua_State *L, struct list *l) {
 /* Closes what a reader holds while it is in the source: whether it came back, was closed there or was dropped, the list
  * is free for the others. */
 static int reading_close(lua_State *L) {
-    struct list **held = luaL_checkudata(L, 1, READING);
-    struct list *l = *held;
-    *held = NULL;
+    struct reading *r = luaL_checkudata(L, 1, READING);
+    struct list *l = r->list;
+    r->list = NULL;
     if (l) {
         l->reader = NULL;
         cond_signal(&l->idle);
@@ -144,13 +147,13 @@ static int reading_close(lua_State *L) {
 
 /* Pushes that, to be closed. */
 static void push_reading(lua_State *L, struct list *l) {
-    struct list **held = lua_newuserdatauv(L, sizeof *held, 1);
-    *held = NULL;
+    struct reading *r = lua_newuserdatauv(L, sizeof *r, 1);
+    r->list = NULL;
     luaL_setmetatable(L, READING);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
     lua_toclose(L, -1);
-    *held = l;
+    r->list = l;
     l->reader = L;
 }
 
@@ -478,6 +481,7 @@ void list_open(lua_State *L) {
         {"cursor", list_cursor}, {"progress", list_progress},
         {"pages", list_pages},   {NULL, NULL},
     };
+    static const luaL_Reg reading[] = {{"__gc", reading_close}, {"__close", reading_close}, {NULL, NULL}};
     static const luaL_Reg meta[] = {
         {"__gc", list_gc},   {"__close", list_close}, {"__tostring", list_tostring},
         {"__len", list_len}, {"__call", list_next},   {NULL, NULL},
@@ -485,10 +489,7 @@ void list_open(lua_State *L) {
     lua_pushcfunction(L, f_list);
     lua_setfield(L, -2, "list");
     luaL_newmetatable(L, READING);
-    lua_pushcfunction(L, reading_close);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, reading_close);
-    lua_setfield(L, -2, "__close");
+    luaL_setfuncs(L, reading, 0);
     lua_pop(L, 1);
     luaL_newmetatable(L, LIST);
     luaL_setfuncs(L, meta, 0);

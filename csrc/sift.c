@@ -70,11 +70,9 @@ struct sifted sift_page(lua_State *L, struct sift *s, int names, int order, lua_
         if (result == SIFT_NO_MEMORY)
             luaL_error(L, "not enough memory");
         page.fresh += result != SIFT_AGAIN;
-        if (result != SIFT_NEW || i <= skip)
-            lua_pop(L, 1);
-        else if (++page.kept < i)
+        if (result == SIFT_NEW && i > skip && ++page.kept < i)
             lua_rawseti(L, -2, page.kept);
-        else
+        else /* dropped, or in its place already */
             lua_pop(L, 1);
     }
     for (lua_Integer i = count; i > page.kept; i--) {
