@@ -25,6 +25,15 @@ bool buffer_append(struct buffer *b, const void *data, size_t size) {
     return true;
 }
 
+uint64_t buffer_digest(uint64_t digest, const void *data, size_t size) {
+    const unsigned char *p = data;
+    if (!digest)
+        digest = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++)
+        digest = (digest ^ p[i]) * UINT64_C(0x100000001b3);
+    return digest;
+}
+
 void buffer_free(struct buffer *b) {
     free(b->data);
     *b = (struct buffer){.data = NULL};

@@ -216,7 +216,7 @@ static void push_outcome(lua_State *L, const struct client *client, const struct
         lua_pushliteral(L, "the call was cancelled");
         return;
     case OUTCOME_CLOSED:
-        lua_pushliteral(L, "closed");
+        lua_pushliteral(L, "cancelled");
         lua_pushliteral(L, "the client was closed");
         return;
     default: /* network, the proxy's refusal, no memory for the transfer */

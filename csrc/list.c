@@ -1,9 +1,10 @@
 #include "list.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
+#include "client.h"
 #include "error.h"
-#include "wait.h"
 
 #define LIST "calira.list"
 #define READING "calira.list.reading"
@@ -15,7 +16,8 @@ enum list_state { LIST_OPEN, LIST_ENDED, LIST_FAILED, LIST_CLOSED };
 
 struct list {
     struct loop *loop;
-    struct cond idle; /* no coroutine is in the source any more */
+    const struct line *line; /* of the client, which the options hold */
+    struct cond idle;        /* no coroutine is in the source any more */
     enum list_state state;
     lua_State *reader;       /* the coroutine that is in the source, to be compared only; NULL: none */
     lua_Integer place, size; /* in the batch */
@@ -42,11 +44,13 @@ static struct list *check(lua_State *L) {
 }
 
 /* core.list(source, options): options: limit (nil: none), name (for tostring), finish(report) (called at the end; may raise),
- * cursor(page, id, node) (or nil). */
+ * cursor(page, id, node) (or nil), client. */
 static int f_list(lua_State *L) {
     lua_settop(L, 2);
     struct list *l = lua_newuserdatauv(L, sizeof *l, LIST_VALUES);
-    *l = (struct list){.loop = loop_of(L), .limit = -1};
+    lua_getfield(L, 2, "client");
+    *l = (struct list){.loop = loop_of(L), .line = &client_check(L, -1)->line, .limit = -1};
+    lua_pop(L, 1);
     cond_init(&l->idle);
     luaL_setmetatable(L, LIST);
     lua_pushvalue(L, 1);
@@ -98,7 +102,11 @@ static void push_report(lua_State *L, struct list *l) {
         }
         lua_pop(L, 1);
     }
-    if (l->state == LIST_OPEN || l->unread) {
+    lua_getfield(L, -1, "verdict");
+    const char *found = lua_tostring(L, -1);
+    bool failed = l->state == LIST_FAILED && found && strcmp(found, "complete") == 0;
+    lua_pop(L, 1);
+    if (l->state == LIST_OPEN || l->unread || failed) {
         lua_pushliteral(L, "partial");
         lua_setfield(L, -2, "verdict");
     }
@@ -164,13 +172,14 @@ static void take_batch(lua_State *L, struct list *l, int base, int status) {
     if (status != LUA_OK && status != LUA_YIELD) {
         if (!error_is(L, -1))
             lua_error(L); /* interrupted, or no memory: the list is as it was */
-        if (l->state == LIST_OPEN)
+        if (l->state == LIST_OPEN && !l->line->closed)
             fail(L, l);
         return; /* else it was closed meanwhile, which is what its reader is told */
     }
     lua_settop(L, part);
     if (lua_isboolean(L, records)) { /* a function of the user's failed, and may have closed the list before */
         close_list(L, l);
+        l->unread = true;
         lua_settop(L, page);
         lua_error(L);
     }
@@ -205,6 +214,8 @@ static bool limit_reached(const struct list *l) {
 
 /* Raises where the list may not be read any more; false: it is at its end. */
 static bool readable(lua_State *L, struct list *l) {
+    if (l->line->closed)
+        close_list(L, l);
     if (l->state == LIST_FAILED) {
         lua_getiuservalue(L, 1, LIST_ERROR);
         lua_error(L);

@@ -38,7 +38,7 @@ struct reading {
     bool in_order;    /* in the same order */
     uint64_t ids;     /* how many */
     bool nameless;    /* it had records without an id */
-    bool lost;        /* more of these than the first pass: some cannot be told from those delivered */
+    bool lost;        /* such records were delivered, and the pages are others now: some may be missing */
 };
 
 enum pass_next { PASS_DONE, PASS_AGAIN, PASS_PROVED, PASS_RESTLESS };

@@ -61,6 +61,19 @@ enum sift_result sift_record(lua_State *L, struct sift *s, int names, int order)
     }
 }
 
+lua_Integer sift_place(lua_State *L) {
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -2), found = 0;
+    for (lua_Integer i = 1; i <= count && !found; i++) {
+        lua_rawgeti(L, -2, i);
+        lua_getfield(L, -1, "id");
+        if (lua_rawequal(L, -1, -3))
+            found = i;
+        lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
+    return found;
+}
+
 struct sifted sift_page(lua_State *L, struct sift *s, int names, int order, lua_Integer skip) {
     lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
     struct sifted page = {.kept = 0};
@@ -101,10 +114,6 @@ bool sift_next_pass(struct sift *s) {
 bool sift_same(const struct sift *s) {
     return s->current.count == s->previous.count && s->nameless == s->nameless_previous &&
            idset_holds(&s->previous, &s->current);
-}
-
-bool sift_lost(const struct sift *s) {
-    return s->healing && s->nameless > s->nameless_first;
 }
 
 void sift_free(struct sift *s) {

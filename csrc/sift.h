@@ -30,6 +30,9 @@ enum sift_result { SIFT_NEW, SIFT_KNOWN, SIFT_AGAIN, SIFT_NO_MEMORY };
  * pass's ids, with those of the pass before overwritten as they are compared, or 0. */
 enum sift_result sift_record(lua_State *L, struct sift *s, int names, int order);
 
+/* The place of the record whose id is the value on the top, which is popped, in the array below it; 0: it is not there. */
+lua_Integer sift_place(lua_State *L);
+
 struct sifted {
     lua_Integer kept, fresh; /* records: to deliver; new to this pass */
 };
@@ -43,9 +46,6 @@ bool sift_next_pass(struct sift *s);
 
 /* Whether this pass brought the same ids as the one before. */
 bool sift_same(const struct sift *s);
-
-/* Whether this pass, a later one, brought more records without an id than were delivered. */
-bool sift_lost(const struct sift *s);
 
 void sift_free(struct sift *s);
 

@@ -43,7 +43,9 @@ struct walk {
     bool restless; /* an exact walk that was given up */
     int64_t want;  /* records that are still wanted; -1: all */
     int64_t received, duplicates, pages_read, total_first, total_last;
-    int64_t kept, handed; /* pages of an exact walk */
+    int64_t kept, handed;          /* pages of an exact walk */
+    uint64_t page_digest;          /* of the body of the page before */
+    uint64_t digest, digest_first; /* of all bodies of this pass; of the first one */
 };
 
 static struct walk *check(lua_State *L) {
@@ -208,8 +210,14 @@ static void next_pass(lua_State *L, struct walk *w) {
 
 /* Gives an exact walk up: nothing of it is delivered. */
 static int raise_restless(lua_State *L, struct walk *w) {
-    error_new(L, "drift", "the list did not hold still in %d readings: nothing was delivered%s", w->reading.passes,
-              w->sift.nameless ? " (records without an id cannot be proved)" : "");
+    const char *why = w->reading.nameless ? "records without an id cannot be proved"
+                      : w->reading.same ? "the list held still, but the server's total is not the number of its records"
+                                        : "the list did not hold still";
+    error_new(L, "drift", "%s in %d readings: nothing was delivered", why, w->reading.passes);
+    lua_pushliteral(L, "GET");
+    lua_setfield(L, -2, "method");
+    lua_getfield(L, SLOT_QUERY, "path");
+    lua_setfield(L, -2, "path");
     w->state = WALK_DONE;
     w->restless = true;
     push_report(L, w);
@@ -226,7 +234,11 @@ static void end_pass(lua_State *L, struct walk *w) {
     r->in_order = w->sift.in_order;
     r->ids = w->sift.current.count;
     r->nameless = w->sift.nameless > 0;
-    r->lost = sift_lost(&w->sift);
+    /* where records without an id were delivered, only the very same pages show that there are no others */
+    r->lost = w->sift.healing && w->sift.nameless_first + w->sift.nameless > 0 && w->digest != w->digest_first;
+    if (r->passes == 1)
+        w->digest_first = w->digest;
+    w->digest = 0;
     pages_restart(&w->pages, w->first);
     switch (pass_next(&w->pass, r)) {
     case PASS_AGAIN:
@@ -246,25 +258,13 @@ static void end_pass(lua_State *L, struct walk *w) {
 
 /* ---- pages ---- */
 
-/* The place of the record to go on after, in the page on the top; 0 where it is not there. */
-static lua_Integer place_after(lua_State *L, lua_Integer count) {
-    lua_Integer found = 0;
-    lua_getiuservalue(L, SLOT_WALK, WALK_AFTER);
-    for (lua_Integer i = 1; i <= count && !found; i++) {
-        lua_rawgeti(L, -2, i);
-        lua_getfield(L, -1, "id");
-        if (lua_rawequal(L, -1, -3))
-            found = i;
-        lua_pop(L, 2);
-    }
-    lua_pop(L, 1);
-    return found;
-}
-
 /* Leaves in the page on the top only the records to deliver; returns how many were new to this pass. */
 static int64_t take_records(lua_State *L, struct walk *w) {
-    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
-    lua_Integer skip = w->skipping ? place_after(L, count) : 0;
+    lua_Integer skip = 0;
+    if (w->skipping) {
+        lua_getiuservalue(L, SLOT_WALK, WALK_AFTER);
+        skip = sift_place(L);
+    }
     w->skipping = false;
     w->state = WALK_TORN; /* should memory run out here, some of the ids are taken and the records not delivered */
     struct sifted page = sift_page(L, &w->sift, SLOT_NAMES, w->reading.exact ? SLOT_ORDER : 0, skip);
@@ -273,6 +273,15 @@ static int64_t take_records(lua_State *L, struct walk *w) {
     if (w->want >= 0)
         w->want = w->want > page.kept ? w->want - page.kept : 0;
     return page.fresh;
+}
+
+/* Whether the body is, byte for byte, that of the page before: then it brings nothing new, whether or not its records have
+ * ids. Takes it into the pass's digest. */
+static bool take_digest(struct walk *w, const struct buffer *body) {
+    uint64_t before = w->page_digest;
+    w->page_digest = buffer_digest(0, body->data, body->size);
+    w->digest = buffer_digest(w->digest, &w->page_digest, sizeof w->page_digest);
+    return w->pass.pages > 0 && w->page_digest == before;
 }
 
 /* Whether the page was not found, and none like it was promised: an empty page in other words. */
@@ -291,6 +300,7 @@ static void read_page(lua_State *L, struct walk *w, struct call *head) {
         .size = headers_number(h, "x-per-page"),
     };
     struct asked asked = {w->scope, seen.page, WANT_ARRAY};
+    bool again = take_digest(w, &head->transfer.body);
     if (beyond(w, head)) {
         seen.total = seen.current = seen.size = -1;
         lua_newtable(L);
@@ -301,6 +311,10 @@ static void read_page(lua_State *L, struct walk *w, struct call *head) {
     }
     pages_advance(&w->pages);
     seen.records = (int64_t)lua_rawlen(L, -1);
+    if (again && seen.records) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+    }
     seen.fresh = take_records(L, w);
     pass_page(&w->pass, &seen);
     w->pages_read++;

@@ -400,7 +400,7 @@ describe("a client", function()
     client:close()
     client:close()
     assert.equal(0, client:stats().in_flight)
-    assert.equal("closed", H.failure(request.wait, request).kind)
+    assert.equal("cancelled", H.failure(request.wait, request).kind)
     assert.equal("closed", H.failure(list.next, list).kind)
     for _, call in ipairs { { "get", "/accounts" }, { "request", "/accounts" }, { "bookings" }, { "booking", 1 }, { "tree" } } do
       assert.equal("closed", H.failure(client[call[1]], client, table.unpack(call, 2)).kind, call[1])
@@ -413,7 +413,7 @@ describe("a client", function()
       local client <close> = H.client "silence=1"
       kept = client:request "/accounts/101"
     end
-    assert.equal("closed", H.failure(kept.wait, kept).kind)
+    assert.equal("cancelled", H.failure(kept.wait, kept).kind)
   end)
 
   it("closed while somebody waits wakes them", function()
@@ -424,6 +424,6 @@ describe("a client", function()
       client:close()
       return task:wait()
     end)
-    assert.equal("closed", err.kind)
+    assert.equal("cancelled", err.kind)
   end)
 end)

@@ -42,7 +42,7 @@ local ways = {
     under_way(id, 1)
     client:close()
     client:close()
-    assert.equal("closed", task:wait())
+    assert.equal("cancelled", task:wait())
   end },
   { "task:cancel() in a loop", function(client, id)
     local task = calira.spawn(function()

@@ -355,8 +355,8 @@ describe("tree:find", function()
   end)
 
   it("says so where nothing is near", function()
-    assert.matches('"Astronomy"; tostring(calira.tree()) shows', refusal(tree, "Astronomy"), 1, true)
-    assert.matches("shows those that are visible", refusal(tree, "Observatory / Astronomy"), 1, true)
+    assert.matches('"Astronomy", nor one with a name like it; there are: University (organisation 1)', refusal(tree, "Astronomy"), 1, true)
+    assert.matches("tostring(calira.tree()) shows all", refusal(tree, "Observatory / Astronomy"), 1, true)
   end)
 
   it("shows what it could not take", function()

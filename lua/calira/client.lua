@@ -27,7 +27,7 @@ local CLIENT <const> = {
   base_url = kind.text, token = token, oauth = kind.secret(kind.table),
   timeout = kind.seconds(0, 0), connect_timeout = kind.seconds(0, 0), deadline = kind.seconds(0, 0),
   retries = kind.whole(0, 100), backoff = function(value) return options.check(value, BACKOFF, "backoff") end,
-  max_wait = kind.seconds(0), max_in_flight = kind.whole(1, 1000), rate = kind.seconds(0, 0), lookahead = kind.whole(0, 64),
+  max_wait = kind.seconds(0), max_in_flight = kind.whole(1, 1000), rate = kind.positive, lookahead = kind.whole(0, 64),
   max_body = kind.whole(1, 1 << 40), strict = kind.boolean, user_agent = kind.text_or_none,
   proxy = kind.secret(kind.text_or_none),
   ca_file = kind.text, ca_path = kind.text, insecure = kind.boolean, allow_http = kind.boolean, trace = kind.callable,

@@ -204,13 +204,15 @@ function Details:report()
   local batch = self.batch_below
   report.gone = self.gone
   report.requests = report.requests + self.requests
-  if #self.window > 0 or (batch and batch.place < #batch.records) then report.verdict = "partial" end
+  if self.left or #self.window > 0 or (batch and batch.place < #batch.records) then report.verdict = "partial" end
   return report
 end
 
 function Details:size(node) return self.below:size(node) end
 
 function Details:close()
+  local batch = self.batch_below
+  self.left = self.left or #self.window > 0 or (batch and batch.place < #batch.records)
   for _, entry in ipairs(self.window) do cancel(entry) end
   for _, request in pairs(self.instruments) do request:cancel() end
   self.window, self.batch_below, self.at_end, self.closed = {}, nil, true, true

@@ -89,13 +89,13 @@ end
 -- ── The end of a list ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 local REASONS <const> = {
-  drifted = "the list changed while it was read and did not settle in %d readings",
+  drifted = "the list changed while it was read and did not settle in %s",
   looped = "the server gave the same pages again before its total was reached",
   clamped = "the server answered with another page than the one asked for before its total was reached",
 }
 
 local function drift_message(report)
-  local text = REASONS[report.verdict]:format(report.passes)
+  local text = REASONS[report.verdict]:format(report.passes == 1 and "a single reading" or report.passes .. " readings")
   if report.unseen > 0 then
     return ("%s: %d of %s records may be missing"):format(text, report.unseen, report.total_last or "?")
   end
@@ -142,6 +142,7 @@ function M.open(client, call, options)
   source = details.over(source, client, call, options)
   local mark = cursor and function(page, id, node) return cursor(page, id, node, source:size(node)) end
   local list = core.list(source, {
+    client = client,
     limit = options.limit, name = "GET " .. call.path, cursor = mark, finish = finisher(client, call.path, strict),
   })
   return list, nil, nil, list

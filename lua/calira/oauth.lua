@@ -155,6 +155,9 @@ end
 local function refresh(given, like, grant)
   local token = grant and grant.refresh_token or given.refresh_token
   if not token then core.raise("unauthorized", "there is no refresh token" .. CONSENT) end
+  if not given.client_id then
+    core.raise("argument", "oauth takes the client_id of the application (from the environment: CALIRA_CLIENT_ID)")
+  end
   local answer = ask(given.token_url or TOKEN_URL, like, {
     grant_type = "refresh_token", refresh_token = token, client_id = given.client_id, client_secret = given.client_secret,
   })

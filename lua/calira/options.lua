@@ -32,6 +32,10 @@ function kind.seconds(least, above)
   end
 end
 
+function kind.positive(value)
+  return type(value) == "number" and value > 0 and value < 1e9 and value or nil, "a number, more than 0"
+end
+
 local function typed(name, expected)
   return function(value) if type(value) == name then return value end return nil, expected end
 end
@@ -146,6 +150,7 @@ function M.query(query, what, reserved)
   table.sort(names)
   for _, name in ipairs(names) do
     local value = query[name]
+    if type(value) == "table" and #value == 0 then scalar(value, name, what) end -- raises
     for _, one in ipairs(type(value) == "table" and value or { value }) do
       pairs_of[#pairs_of + 1] = name
       pairs_of[#pairs_of + 1] = scalar(one, name, what)

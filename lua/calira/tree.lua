@@ -237,8 +237,9 @@ local function by_name(tree, text)
   local shown = text:sub(1, 200)
   if #found > 1 then core.raise("argument", ("%d accounts are called %q: %s"):format(#found, shown, listed(found))) end
   local near = names.nearest(tree._names, text)
-  core.raise("argument", ("there is no account %q; %s"):format(shown,
-    #near > 0 and "nearest: " .. listed(near) or "tostring(calira.tree()) shows those that are visible"))
+  if #near > 0 then core.raise("argument", ("there is no account %q; nearest: %s"):format(shown, listed(near))) end
+  core.raise("argument", ("there is no account %q, nor one with a name like it; there are: %s; tostring(calira.tree()) shows all")
+    :format(shown, listed(tree.organisations[1] and tree.organisations or tree.independent_labs)))
 end
 
 --- The one account that a key means.
