@@ -6,8 +6,7 @@ local helper = require "spec.helper"
 
 local FIRST <const> = 12345 -- lab 102 has 250 bookings, from this id on
 
-local function calls(id) return helper.stats(id).calls end
-
+local calls <const> = helper.calls
 --- How often each path was asked for, without its query.
 local function asked(id)
   local counts = {}

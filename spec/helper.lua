@@ -57,6 +57,22 @@ function M.control(action, id)
   return pipe:read "a"
 end
 
+--- How many calls of a scenario reached the sandbox.
+function M.calls(id) return M.stats(id).calls end
+
+--- Ids of an array of records; the whole numbers from first to last.
+function M.ids(records)
+  local list = {}
+  for i, record in ipairs(records) do list[i] = record.id end
+  return list
+end
+
+function M.range(first, last)
+  local list = {}
+  for id = first, last do list[#list + 1] = id end
+  return list
+end
+
 --- The error object that a call raises.
 function M.failure(f, ...)
   local ok, err = pcall(f, ...)

@@ -6,21 +6,9 @@ local failure <const> = helper.failure
 
 local FIRST <const> = 12345 -- lab 102 has 250 bookings, from this id on
 
---- Ids of an array of records.
-local function ids(records)
-  local list = {}
-  for i, record in ipairs(records) do list[i] = record.id end
-  return list
-end
-
-local function range(first, last)
-  local list = {}
-  for id = first, last do list[#list + 1] = id end
-  return list
-end
-
-local function calls(id) return helper.stats(id).calls end
-
+local ids <const> = helper.ids
+local range <const> = helper.range
+local calls <const> = helper.calls
 --- The numbers of the pages that were asked for, in order.
 local function pages_asked(id)
   local list = {}

@@ -10,15 +10,8 @@ local failure <const> = helper.failure
 
 local FIRST <const> = 12345 -- lab 102 has 250 bookings, from this id on
 
---- Ids of an array of records.
-local function ids(records)
-  local list = {}
-  for i, record in ipairs(records) do list[i] = record.id end
-  return list
-end
-
-local function calls(id) return helper.stats(id).calls end
-
+local ids <const> = helper.ids
+local calls <const> = helper.calls
 describe("two coroutines", function()
   it("on one list: each record goes to one of them", function()
     local client, id = helper.client("latency=5")
