@@ -26,7 +26,7 @@ int64_t pass_last(const struct pass *p) {
 }
 
 bool pass_beyond(const struct pass *p, int64_t page) {
-    return page > p->first && page > pass_last(p);
+    return p->total_last >= 0 && page > p->first && page > pass_last(p);
 }
 
 int64_t pass_unseen(const struct pass *p) {

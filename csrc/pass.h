@@ -54,7 +54,8 @@ void pass_page(struct pass *p, const struct page_seen *s);
 /* The last page that the server has promised; 0: it has promised none. */
 int64_t pass_last(const struct pass *p);
 
-/* Whether "not found" for this page is a way to say that there are no more. */
+/* Whether "not found" for this page is a way to say that there are no more: where all that was promised came. Without a
+ * promise it may as well be a lab that went away meanwhile, and is an error. */
 bool pass_beyond(const struct pass *p, int64_t page);
 
 /* How many more records the total promises than the pass brought. */

@@ -71,12 +71,10 @@ describe("a server that", function()
   local cases = {
     { "sends no headers", "total=none;perhdr=none;curhdr=none", {}, 250, 4, 1, "complete", 0 },
     { "sends no headers, last page again and again", "total=none;perhdr=none;curhdr=none;past=last", {}, 250, 4, 1, "complete", 0 },
-    { "sends no headers, past the end not found", "total=none;perhdr=none;curhdr=none;past=404", {}, 250, 4, 1, "complete", 0 },
     { "sends no total", "total=none", {}, 250, 3, 1, "complete", 0 },
     { "sends no total, with full pages", "total=none;bookings=200", {}, 200, 3, 1, "complete", 0 },
     { "sends no total, with full pages, last page again", "total=none;bookings=200;past=last", {}, 200, 3, 1, "complete", 0 },
     { "sends no total, with full pages, last again unsaid", "total=none;bookings=200;past=lastsilent", {}, 200, 3, 1, "complete", 0 },
-    { "sends no total, with full pages, then 404", "total=none;bookings=200;past=404", {}, 200, 3, 1, "complete", 0 },
     { "sends no total and has nothing", "total=none;bookings=0", {}, 0, 1, 1, "complete", 0 },
     { "sends no page size", "perhdr=none", {}, 250, 3, 1, "complete", 0 },
     { "sends no page number", "curhdr=none", {}, 250, 3, 1, "complete", 0 },
@@ -144,6 +142,14 @@ describe("a server that", function()
     assert.equal("not_found", err.kind)
     assert.equal(250, #found)
     assert.equal("partial", report.verdict)
+  end)
+
+  it("promises none and then does not find one: an error, since the lab may have gone", function()
+    for scenario, count in pairs { ["total=none;bookings=200;past=404"] = 200, ["total=none;failpage=404:2"] = 100 } do
+      local found, report, err = read(scenario, {})
+      assert.equal("not_found", err.kind)
+      assert.same({ count, "partial" }, { #found, report.verdict })
+    end
   end)
 
   it("tells what may be missing", function()
