@@ -142,6 +142,22 @@ describe("a redirect", function()
     assert.equal("", other:log())
   end)
 
+  it("of any status, however its target is written, takes no token along", function()
+    local other <close> = Server.start(Server.reply("200 OK", "[]"), "127.0.0.2")
+    local address = ("127.0.0.2:%d"):format(other.port)
+    for _, status in ipairs { "301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent" } do
+      for _, target in ipairs { "http://" .. address .. "/v1", "//" .. address .. "/", "http://u:p@" .. address .. "/?x#y" } do
+        local moved <close> = Server.start(Server.reply(status, "", ("Location: %s\\r\\n"):format(target)))
+        local client = calira.new { base_url = moved.origin .. "/v1", token = H.token }
+        local err = fails(client)
+        assert.same({ "redirect", math.tointeger(status:match "%d+") }, { err.kind, err.status })
+        assert.is_nil(tostring(err):find("u:p", 1, true))
+        assert.matches("Bearer " .. H.token, moved:log(), 1, true)
+      end
+    end
+    assert.equal("", other:log())
+  end)
+
   it("to the same host is not followed either", function()
     local client, id = H.client("redirect=" .. (H.origin:gsub("[:/]", { [":"] = "%3A", ["/"] = "%2F" })) .. "%2Fv1%2Faccounts%2F102")
     assert.equal("redirect", fails(client).kind)
