@@ -4,7 +4,7 @@ version = "dev-1"
 source = { url = "git+https://github.com/calira/calira.git" }
 description = {
   summary = "A client of the Calira API for laboratory equipment and bookings",
-  detailed = "Lazy lists over every page, many calls in flight at once, and no record lost in silence; on libcurl.",
+  detailed = "Lazy lists over every page, many calls in flight at once, and a verdict on whether a list was complete; on libcurl.",
   license = "MIT",
 }
 dependencies = { "lua >= 5.4", "lua-cjson" }
