@@ -219,7 +219,7 @@ static void hold(struct line *n, int64_t when, int64_t now) {
         count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
 }
 
-static int flying(const struct line *n) {
+int line_in_flight(const struct line *n) {
     int count = 0;
     for (const struct link *l = n->flying.next; l != &n->flying; l = l->next)
         count++;
@@ -252,8 +252,8 @@ void line_move(struct line *n) {
     if (n->closed)
         return;
     wake_rested(n);
-    n->in_flight = flying(n);
-    while (!link_alone(&n->waiting) && n->in_flight < n->max_in_flight && token_ready(n)) {
+    int in_flight = line_in_flight(n);
+    while (!link_alone(&n->waiting) && in_flight < n->max_in_flight && token_ready(n)) {
         int64_t now = timer_now();
         int64_t when = n->paused_until > n->next_start ? n->paused_until : n->next_start;
         if (when > now) {
@@ -262,7 +262,7 @@ void line_move(struct line *n) {
         }
         if (n->rate > 0)
             n->next_start = now + (int64_t)((double)NS_PER_SECOND / n->rate);
-        n->in_flight++;
+        in_flight++;
         send_call(n, link_owner(n->waiting.next, struct call, link));
     }
 }
@@ -333,7 +333,6 @@ static bool rest(struct line *n, struct call *c) {
     if (c->budget && c->budget->left < 1)
         now.made = n->retry.retries;
     double delay = retry_delay(&n->retry, &now);
-    c->too_long = delay == RETRY_TOO_LONG;
     if (delay < 0)
         return false;
     if (c->budget)

@@ -36,8 +36,7 @@ struct line {
     struct link waiting; /* calls to send, in the order asked */
     struct link flying;  /* calls on the wire */
     struct link resting; /* calls that wait for their next attempt */
-    int in_flight;
-    struct timer gate; /* when the line may move again: pause or rate */
+    struct timer gate;   /* when the line may move again: pause or rate */
     int64_t paused_until, next_start;
     struct cond activity; /* signalled when any call ends */
     uint64_t random;      /* state of the jitter */
@@ -74,7 +73,6 @@ struct call {
     bool retry_due;           /* its next attempt is a retry */
     unsigned token_serial;
     double retry_after; /* seconds; -1: not said */
-    bool too_long;      /* the server asked for a longer wait than allowed */
     int64_t asked, ended_at;
 };
 
@@ -82,6 +80,9 @@ void line_init(struct line *n, struct loop *lp, const struct settings *settings)
 
 /* Gives up every call of the line, as OUTCOME_CLOSED. Idempotent. */
 void line_close(struct line *n);
+
+/* Calls on the wire. */
+int line_in_flight(const struct line *n);
 
 /* Starts what may start. */
 void line_move(struct line *n);

@@ -223,10 +223,7 @@ static int client_stats(lua_State *L) {
     }
     lua_pushnumber(L, n->stats.waited);
     lua_setfield(L, -2, "waited");
-    int in_flight = 0;
-    for (const struct link *l = n->flying.next; l != &n->flying; l = l->next)
-        in_flight++;
-    lua_pushinteger(L, in_flight);
+    lua_pushinteger(L, line_in_flight(n));
     lua_setfield(L, -2, "in_flight");
     return 1;
 }

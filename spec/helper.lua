@@ -60,6 +60,14 @@ end
 --- How many calls of a scenario reached the sandbox.
 function M.calls(id) return M.stats(id).calls end
 
+--- The numbers of the pages that were asked for, in order.
+function M.pages_asked(id)
+  local list = {}
+  for _, line in ipairs(M.stats(id).log) do list[#list + 1] = tonumber(line:match "[?&]page=(%d+)") end
+  table.sort(list)
+  return list
+end
+
 --- Ids of an array of records; the whole numbers from first to last.
 function M.ids(records)
   local list = {}

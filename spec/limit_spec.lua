@@ -9,13 +9,7 @@ local FIRST <const> = 12345 -- lab 102 has 250 bookings, from this id on
 local ids <const> = helper.ids
 local range <const> = helper.range
 local calls <const> = helper.calls
---- The numbers of the pages that were asked for, in order.
-local function pages_asked(id)
-  local list = {}
-  for _, line in ipairs(helper.stats(id).log) do list[#list + 1] = tonumber(line:match "[?&]page=(%d+)") end
-  table.sort(list)
-  return list
-end
+local pages_asked <const> = helper.pages_asked
 
 describe("limit", function()
   it("0 sends nothing", function()

@@ -12,13 +12,7 @@ local range <const> = helper.range
 local FIRST <const> = 12345 -- lab 102 has 250 bookings, from this id on
 
 local calls <const> = helper.calls
---- The numbers of the pages that were asked for, in order.
-local function pages_asked(id)
-  local list = {}
-  for _, line in ipairs(helper.stats(id).log) do list[#list + 1] = tonumber(line:match "[?&]page=(%d+)") end
-  table.sort(list)
-  return list
-end
+local pages_asked <const> = helper.pages_asked
 
 --- Waits until the sandbox has no call of the id under way any more.
 local function quiet(id)
