@@ -3,17 +3,17 @@
 #include <unistd.h>
 
 #include "calira.h"
-#include "client.h"
+#include "http/client.h"
 #include "embedded.h"
-#include "error.h"
-#include "files.h"
-#include "json.h"
-#include "list.h"
-#include "request.h"
-#include "response.h"
-#include "sift.h"
-#include "wait.h"
-#include "walk.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "paging/list.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "paging/dedup.h"
+#include "engine/wait.h"
+#include "paging/walk.h"
 
 static const char core_key = 0; /* registry: the module table, once it is loaded */
 

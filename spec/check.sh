@@ -53,7 +53,7 @@ case "${1-}" in
     ;;
 
   size) # a file that grows beyond this holds two ideas
-    long=$(wc -l csrc/*.[ch] | awk '$2 != "total" && $1 > 520 { print $2 ": " $1 " lines, about 500 are allowed" }')
+    long=$(find csrc lua -name '*.[ch]' -o -name '*.lua' ! -name types.lua | xargs wc -l | awk '$2 != "total" && $1 > 520 { print $2 ": " $1 " lines, about 500 are allowed" }')
     [ -z "$long" ] || fail "$long"
     ;;
 

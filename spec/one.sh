@@ -1,10 +1,10 @@
 #!/bin/sh
 # Runs one spec against a stand-in of the service that is started for it alone and stopped afterwards.
 #
-#   sh spec/one.sh spec/list_spec.lua --filter=details     busted's options may follow
-#   sh spec/one.sh -t asan spec/list_spec.lua              the module of another build tree
-#   sh spec/one.sh -w 'valgrind -q' spec/list_spec.lua     something around Lua
-#   sh spec/one.sh build/test/spec/c_retry                 a C program, or a Lua script that is no spec
+#   sh spec/one.sh spec/paging/list_spec.lua --filter=details     busted's options may follow
+#   sh spec/one.sh -t asan spec/paging/list_spec.lua              the module of another build tree
+#   sh spec/one.sh -w 'valgrind -q' spec/paging/list_spec.lua     something around Lua
+#   sh spec/one.sh build/test/spec/http_retry_test                 a C program, or a Lua script that is no spec
 #
 # The tree has to be built: cmake --preset test && cmake --build --preset test. Where CALIRA_SANDBOX is set already
 # (sh spec/sandbox/sandbox.sh -- sh), that sandbox is used.
@@ -42,7 +42,7 @@ fi
 file=$1
 shift
 case $file in
-  *_spec.lua) set -- lua5.4 spec/busted.lua "$file" "$@" ;;
+  *_spec.lua) set -- lua5.4 spec/support/busted.lua "$file" "$@" ;;
   *.lua) set -- lua5.4 "$file" "$@" ;;
   *) set -- "$file" "$@" ;;
 esac

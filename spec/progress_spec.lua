@@ -1,7 +1,7 @@
 --- The progress bar: on a terminal it draws over one line of stderr and leaves nothing; elsewhere it hands the list back.
 
 local calira = require "calira"
-local helper = require "spec.helper"
+local helper = require "spec.support.helper"
 local progress = require "calira.progress"
 
 local ERASE <const> = "\r\27[K"

@@ -7,13 +7,13 @@
 local core <const> = require "calira.core"
 core.hide(debug.getinfo(1, "S").source:gsub("init%.lua$", "")) -- frames of this folder are not the user's
 
-local client <const> = require "calira.client"
-local environment <const> = require "calira.environment"
-local forms <const> = require "calira.forms"
-local money <const> = require "calira.money"
+local client <const> = require "calira.api.client"
+local environment <const> = require "calira.api.environment"
+local forms <const> = require "calira.values.forms"
+local money <const> = require "calira.values.money"
 local oauth <const> = require "calira.oauth"
-local scheduler <const> = require "calira.scheduler"
-local time <const> = require "calira.time"
+local scheduler <const> = require "calira.tasks.scheduler"
+local time <const> = require "calira.values.time"
 
 local M = {
   _VERSION = "calira " .. core.version,

@@ -1,6 +1,6 @@
 ---@meta calira
 
---- What editors know of this library (LuaCATS annotations, as lua-language-server reads them). Never loaded by Lua; spec/types_spec.lua
+--- What editors know of this library (LuaCATS annotations, as lua-language-server reads them). Never loaded by Lua; spec/project/types_spec.lua
 --- holds it against the module and against the records of the API reference.
 
 -- ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -216,7 +216,7 @@ int main(int argc, char **argv) {
     const char *origin = getenv("CALIRA_SANDBOX"), *secure = getenv("CALIRA_SANDBOX_TLS");
     ca = getenv("CALIRA_SANDBOX_CA");
     if (!origin || !secure || every < 1) {
-        fprintf(stderr, "usage: sh spec/one.sh build/test/spec/fault_memory [EVERY]\n");
+        fprintf(stderr, "usage: sh spec/one.sh build/test/spec/faults_memory_test [EVERY]\n");
         return 2;
     }
     curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, curl_release, curl_realloc, curl_strdup, curl_calloc);

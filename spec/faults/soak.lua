@@ -6,7 +6,7 @@
 -- was there before and after. Descriptors and memory stay flat.
 
 local calira = require "calira"
-local helper = require "spec.helper"
+local helper = require "spec.support.helper"
 
 local WANTED <const> = tonumber(arg[1]) or 200000
 local SEED <const> = tonumber(arg[2]) or os.time()

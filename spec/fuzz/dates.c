@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "headers.h"
+#include "http/headers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* called by libFuzzer */
 

@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "headers.h"
+#include "http/headers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* called by libFuzzer */
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "url.h"
+#include "http/url.h"
 
 /* The input's lines: base URL, path, name, value. */
 static char *line(const uint8_t **data, size_t *size) {

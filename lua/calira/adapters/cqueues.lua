@@ -7,7 +7,7 @@
 local condition <const> = require "cqueues.condition"
 local core <const> = require "calira.core"
 local cqueues <const> = require "cqueues"
-local scheduler <const> = require "calira.scheduler"
+local scheduler <const> = require "calira.tasks.scheduler"
 
 local M = {}
 

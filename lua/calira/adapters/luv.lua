@@ -3,7 +3,7 @@
 -- from there, never out of another one. Both handles are active only while a coroutine waits, so that the loop can end.
 
 local core <const> = require "calira.core"
-local scheduler <const> = require "calira.scheduler"
+local scheduler <const> = require "calira.tasks.scheduler"
 local uv <const> = require "luv"
 
 local M = {}

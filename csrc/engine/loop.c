@@ -1,0 +1,400 @@
+#include "engine/loop.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MOST_RESTARTS = 3, MOST_CONNECTIONS = 64, MOST_ROUNDS = 8 };
+
+/* ---- libcurl's callbacks: they record, and touch neither Lua nor the multi handle ---- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *known) {
+    (void)easy;
+    struct loop *lp = data;
+    int old = (int)(intptr_t)known;
+    int flags = 0;
+    if (what != CURL_POLL_REMOVE)
+        flags = (what & CURL_POLL_IN ? POLLER_READ : 0) | (what & CURL_POLL_OUT ? POLLER_WRITE : 0);
+    if (!poller_watch(&lp->poller, fd, flags, old))
+        lp->broken = true;
+    if (what != CURL_POLL_REMOVE && curl_multi_assign(lp->multi, fd, (void *)(intptr_t)flags) != CURLM_OK)
+        lp->broken = true;
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long ms, void *data) {
+    (void)multi;
+    struct loop *lp = data;
+    lp->curl_when = ms < 0 ? -1 : timer_now() + (int64_t)ms * 1000000;
+    return 0;
+}
+
+static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)purpose;
+    struct loop *lp = data;
+    if (lp->socket_count == lp->socket_room) {
+        size_t room = lp->socket_room ? lp->socket_room * 2 : 16;
+        int *grown = realloc(lp->sockets, room * sizeof *grown);
+        if (!grown)
+            return CURL_SOCKET_BAD;
+        lp->sockets = grown;
+        lp->socket_room = room;
+    }
+    int type = address->socktype;
+#ifdef SOCK_CLOEXEC
+    type |= SOCK_CLOEXEC; /* libcurl sets none: children of io.popen would inherit the connections */
+#endif
+    int fd = socket(address->family, type, address->protocol);
+    if (fd >= 0)
+        lp->sockets[lp->socket_count++] = fd;
+    return fd;
+}
+
+static int on_close(void *data, curl_socket_t fd) {
+    struct loop *lp = data;
+    for (size_t i = 0; i < lp->socket_count; i++) {
+        if (lp->sockets[i] == fd) {
+            lp->sockets[i] = lp->sockets[--lp->socket_count];
+            break;
+        }
+    }
+    shutdown(fd, SHUT_RDWR); /* the server sees the end even where a child process holds a copy */
+    return close(fd);
+}
+
+CURLcode loop_adopt(struct loop *lp, CURL *easy) {
+    CURLcode rc = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, lp);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, lp);
+    return rc;
+}
+
+/* ---- the multi handle ---- */
+
+static bool multi_open(struct loop *lp) {
+    CURLM *multi = lp->closed ? NULL : curl_multi_init();
+    if (!multi)
+        return false;
+    CURLMcode rc = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    if (rc == CURLM_OK)
+        rc = curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, lp);
+    if (rc == CURLM_OK)
+        rc = curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    if (rc == CURLM_OK)
+        rc = curl_multi_setopt(multi, CURLMOPT_TIMERDATA, lp);
+    if (rc == CURLM_OK) /* the default, four for each transfer under way, opens connections over and over */
+        rc = curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MOST_CONNECTIONS);
+    if (rc != CURLM_OK) {
+        curl_multi_cleanup(multi);
+        return false;
+    }
+    lp->multi = multi;
+    lp->curl_when = -1;
+    return true;
+}
+
+static void multi_close(struct loop *lp) {
+    if (!lp->multi)
+        return;
+    struct link *l;
+    for (l = lp->flights.next; l != &lp->flights; l = l->next) {
+        struct flight *f = link_owner(l, struct flight, link);
+        if (f->aloft)
+            curl_multi_remove_handle(lp->multi, f->easy);
+        f->aloft = false;
+    }
+    curl_multi_setopt(lp->multi, CURLMOPT_TIMERFUNCTION, NULL);
+    curl_multi_setopt(lp->multi, CURLMOPT_SOCKETFUNCTION, NULL);
+    curl_multi_cleanup(lp->multi); /* closes the connections through on_close */
+    lp->multi = NULL;
+    lp->curl_when = -1;
+}
+
+static void land(struct loop *lp, struct flight *f, CURLcode code) {
+    f->code = code;
+    link_drop(&f->link);
+    link_put(&lp->landed, &f->link);
+}
+
+/* Adds the easy handle to the multi; where that cannot be, the flight lands. */
+static void launch(struct loop *lp, struct flight *f) {
+    CURLMcode rc = CURLM_OUT_OF_MEMORY;
+    if (lp->multi || multi_open(lp))
+        rc = curl_multi_add_handle(lp->multi, f->easy);
+    if (rc == CURLM_OK)
+        f->aloft = true;
+    else
+        land(lp, f, CURLE_OUT_OF_MEMORY);
+}
+
+/* Sends again all that was in the air, on a new multi handle. `abandon`: the old easy handles are not to be touched. */
+static void relaunch(struct loop *lp, bool abandon) {
+    struct link again;
+    link_init(&again);
+    link_move(&again, &lp->flights);
+    struct link *l;
+    while ((l = link_take(&again)) != NULL) {
+        struct flight *f = link_owner(l, struct flight, link);
+        link_put(&lp->flights, l);
+        f->aloft = false;
+        CURLcode code = f->restarts++ < MOST_RESTARTS ? f->restart(f, abandon) : CURLE_OUT_OF_MEMORY;
+        if (code == CURLE_OK)
+            launch(lp, f);
+        else
+            land(lp, f, code);
+    }
+}
+
+static void loop_rebuild(struct loop *lp) {
+    lp->broken = false;
+    multi_close(lp);
+    relaunch(lp, false);
+}
+
+/* What a fork left of the parent's engine in a child: never freed, kept reachable for leak checkers. Written in a child
+ * before it has threads of its own; the lock is for hosts that fork without exec and go on threaded. */
+struct abandoned {
+    struct abandoned *next;
+    CURLM *multi;
+};
+static struct abandoned *abandoned_engines;
+static pthread_mutex_t abandoned_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void loop_check_fork(struct loop *lp) {
+    pid_t pid = getpid();
+    if (lp->pid == pid || lp->closed)
+        return;
+    lp->pid = pid;
+    struct abandoned *a = malloc(sizeof *a);
+    if (a) {
+        pthread_mutex_lock(&abandoned_lock);
+        *a = (struct abandoned){.next = abandoned_engines, .multi = lp->multi};
+        abandoned_engines = a;
+        pthread_mutex_unlock(&abandoned_lock);
+    }
+    lp->multi = NULL;
+    lp->curl_when = -1;
+    lp->broken = false;
+    poller_close(&lp->poller);
+    for (size_t i = 0; i < lp->socket_count; i++)
+        close(lp->sockets[i]); /* without shutdown: the connection is the parent's */
+    lp->socket_count = 0;
+    poller_open(&lp->poller); /* without descriptors every flight lands, out of memory */
+    relaunch(lp, true);
+}
+
+/* ---- flights and turns ---- */
+
+void loop_fly(struct loop *lp, struct flight *f) {
+    link_put(&lp->flights, &f->link);
+    launch(lp, f);
+    loop_alarm(lp);
+}
+
+void loop_ground(struct loop *lp, struct flight *f) {
+    loop_check_fork(lp);
+    if (f->aloft && lp->multi) {
+        /* On HTTP/2 no RST_STREAM leaves before the next traffic; this closes the connection where this was the last. */
+        curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
+        curl_multi_remove_handle(lp->multi, f->easy);
+    }
+    f->aloft = false;
+    link_drop(&f->link);
+}
+
+void loop_timer_arm(struct loop *lp, struct timer *t, int64_t when) {
+    timer_arm(&lp->timers, t, when);
+    loop_alarm(lp);
+}
+
+void loop_timer_drop(struct loop *lp, struct timer *t) {
+    timer_drop(&lp->timers, t);
+}
+
+static void act(struct loop *lp, curl_socket_t fd, int mask) {
+    int running;
+    if (lp->multi && curl_multi_socket_action(lp->multi, fd, mask, &running) != CURLM_OK)
+        lp->broken = true;
+}
+
+/* Takes what libcurl finished out of the multi handle. */
+static void collect(struct loop *lp) {
+    CURLMsg *message;
+    int left;
+    while (lp->multi && (message = curl_multi_info_read(lp->multi, &left)) != NULL) {
+        CURL *easy = message->easy_handle;
+        CURLcode code = message->data.result;
+        char *private = NULL;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+        struct flight *f = (struct flight *)(void *)private;
+        if (code == CURLE_OUT_OF_MEMORY && f->restarts < MOST_RESTARTS) {
+            lp->broken = true; /* it stays among the flights and is sent again */
+            continue;
+        }
+        curl_multi_remove_handle(lp->multi, easy);
+        f->aloft = false;
+        land(lp, f, code);
+    }
+}
+
+static void tell_landed(struct loop *lp) {
+    struct link *l;
+    while ((l = link_take(&lp->landed)) != NULL) {
+        struct flight *f = link_owner(l, struct flight, link);
+        f->landed(f);
+    }
+}
+
+/* libcurl's time and our own timers; true when something was done. */
+static bool run_due(struct loop *lp) {
+    int64_t now = timer_now();
+    bool worked = false;
+    if (lp->curl_when >= 0 && lp->curl_when <= now) {
+        lp->curl_when = -1;
+        act(lp, CURL_SOCKET_TIMEOUT, 0);
+        worked = true;
+    }
+    struct timer *t;
+    while ((t = timer_due(&lp->timers, now)) != NULL) {
+        t->fire(t);
+        worked = true;
+    }
+    return worked;
+}
+
+/* When the engine itself has something to do: 0: now, -1: never. */
+static int64_t due(const struct loop *lp) {
+    if (lp->broken || !link_alone(&lp->landed))
+        return 0;
+    const struct timer *t = lp->timers.root;
+    return t && (lp->curl_when < 0 || t->when < lp->curl_when) ? t->when : lp->curl_when;
+}
+
+/* When there is something to do, for Lua too. */
+static int64_t next_due(const struct loop *lp) {
+    return !link_alone(&lp->fired) || !link_alone(&lp->attention) || lp->tasks ? 0 : due(lp);
+}
+
+static int64_t until(int64_t when) {
+    if (when < 0)
+        return -1;
+    int64_t ns = when ? when - timer_now() : 0;
+    return ns > 0 ? ns : 0;
+}
+
+int64_t loop_next(struct loop *lp) {
+    return until(next_due(lp));
+}
+
+void loop_drive(struct loop *lp, int64_t ns) {
+    struct poller_event events[64];
+    loop_check_fork(lp);
+    int64_t left = until(due(lp));
+    if (left >= 0 && left < ns)
+        ns = left;
+    lp->turning = true;
+    int n = poller_wait(&lp->poller, events, 64, ns);
+    for (int i = 0; i < n; i++) {
+        int flags = events[i].flags, mask = 0;
+        mask |= flags & POLLER_READ ? CURL_CSELECT_IN : 0;
+        mask |= flags & POLLER_WRITE ? CURL_CSELECT_OUT : 0;
+        mask |= flags & POLLER_ERROR ? CURL_CSELECT_ERR : 0;
+        act(lp, events[i].fd, mask);
+    }
+    /* What lands may start other flights, which libcurl wants to push off at once: a few rounds, so that they are on the
+     * wire when this returns; not for ever, so that a turn ends. */
+    for (int round = 0; round < MOST_ROUNDS; round++) {
+        bool worked = run_due(lp);
+        collect(lp);
+        if (lp->broken)
+            loop_rebuild(lp);
+        if (!worked && link_alone(&lp->landed))
+            break;
+        tell_landed(lp);
+    }
+    lp->turning = false;
+}
+
+void loop_turn(struct loop *lp, int64_t ns) {
+    loop_drive(lp, ns);
+    loop_alarm(lp);
+}
+
+bool loop_busy(const struct loop *lp) {
+    return !link_alone(&lp->flights) || !link_alone(&lp->landed) || lp->timers.root || !link_alone(&lp->fired) ||
+           !link_alone(&lp->attention) || lp->tasks;
+}
+
+bool loop_stuck(const struct loop *lp) {
+    return lp->tasks && link_alone(&lp->flights) && link_alone(&lp->landed) && !lp->timers.root &&
+           link_alone(&lp->fired) && link_alone(&lp->attention);
+}
+
+void loop_alarm(struct loop *lp) {
+    if (lp->polled && !lp->turning && !lp->closed)
+        poller_alarm(&lp->poller, next_due(lp));
+}
+
+/* ---- the state's own ---- */
+
+static const char loop_key = 0;
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
+
+static void init_curl(void) {
+    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* Idempotent: the body of __gc. */
+static int loop_close(lua_State *L) {
+    struct loop *lp = lua_touserdata(L, 1);
+    if (lp->closed)
+        return 0;
+    loop_check_fork(lp);
+    lp->closed = true;
+    multi_close(lp);
+    while (link_take(&lp->flights) || link_take(&lp->landed) || link_take(&lp->fired) || link_take(&lp->attention))
+        continue;
+    while (lp->timers.root)
+        timer_drop(&lp->timers, lp->timers.root);
+    poller_close(&lp->poller);
+    free(lp->sockets);
+    lp->sockets = NULL;
+    return 0;
+}
+
+struct loop *loop_of(lua_State *L) {
+    struct loop *lp;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key) == LUA_TUSERDATA) {
+        lp = lua_touserdata(L, -1);
+        lua_pop(L, 1);
+        loop_check_fork(lp);
+        return lp;
+    }
+    lua_pop(L, 1);
+    pthread_once(&curl_once, init_curl);
+    if (curl_ready != CURLE_OK)
+        luaL_error(L, "calira: libcurl did not start: %s", curl_easy_strerror(curl_ready));
+    lp = lua_newuserdatauv(L, sizeof *lp, 0);
+    *lp = (struct loop){.poller = {-1, -1, -1}, .curl_when = -1, .pid = getpid()};
+    link_init(&lp->flights);
+    link_init(&lp->landed);
+    link_init(&lp->fired);
+    link_init(&lp->attention);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, loop_close);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    if (!poller_open(&lp->poller))
+        luaL_error(L, "calira: no descriptor for the engine: %s", strerror(errno));
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key);
+    return lp;
+}

@@ -1,0 +1,91 @@
+/* Floor 3. The engine of one Lua state: a curl multi handle driven by curl_multi_socket_action over one poller.
+ *
+ * Knows sockets and deadlines, nothing of Calira and nothing of Lua values. Lives as a userdata in the registry, so it
+ * outlives all that uses it; in lua_close every finalizer runs before any memory is freed, and what is told of a dead
+ * loop (loop->multi == NULL) is a no-op. Owns: the multi handle, the poller, the list of sockets. Borrows: flights and
+ * timers, which their owners take out (loop_ground, loop_timer_drop) before they go away.
+ *
+ * After a fork the child leaves the parent's handle and connections as they are and sends its calls again on new ones;
+ * after a CURLM error or a transfer out of memory the handle is replaced in the same way (libcurl 7.88 does not survive
+ * one). Both are loop_rebuild.
+ */
+#ifndef CALIRA_LOOP_H
+#define CALIRA_LOOP_H
+
+#include <curl/curl.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/link.h"
+#include "engine/poller.h"
+#include "base/timer.h"
+
+/* One easy handle on its way. Embedded in, and owned by, a transfer. */
+struct flight {
+    struct link link; /* loop->flights while in the air, loop->landed until told */
+    CURL *easy;       /* owned by the transfer; NULL on the ground */
+    CURLcode code;    /* how it ended */
+    int restarts;     /* times it was sent again after the multi handle was replaced */
+    bool aloft;       /* added to the multi handle */
+    CURLcode (*restart)(struct flight *,
+                        bool abandon); /* makes the easy handle anew; abandon: without cleaning the old */
+    void (*landed)(struct flight *);   /* told after the turn; may start others */
+};
+
+struct loop {
+    CURLM *multi; /* NULL before the first flight, after a failure to make one, and after loop_close */
+    struct poller poller;
+    struct timers timers;
+    int64_t curl_when; /* when libcurl wants its time; -1: never */
+    struct link flights, landed;
+    struct link fired;     /* waiters whose condition came true: wait.c's */
+    struct link attention; /* clients with something to tell Lua: wait.c's */
+    int *sockets;          /* those that libcurl has open, for a fork */
+    size_t socket_count, socket_room;
+    pid_t pid;
+    bool broken;  /* replace the multi handle at the end of this turn */
+    bool polled;  /* a host polls the descriptor: keep the alarm set */
+    bool turning; /* inside a turn, at whose end the alarm is set */
+    bool tasks;   /* the scheduler has tasks to resume */
+    bool closed;
+};
+
+/* The engine of a state, made on first use. Raises a Lua error where the system refuses descriptors or memory. */
+struct loop *loop_of(lua_State *L);
+
+/* Does what is due, waiting at most `ns` for it. Calls landed() of what ended and fire() of timers. Never touches Lua. */
+void loop_turn(struct loop *lp, int64_t ns);
+
+/* The same for a wait that blocks and goes on: leaves the alarm as it is, since it would wake that wait itself. */
+void loop_drive(struct loop *lp, int64_t ns);
+
+/* Puts a flight with a ready easy handle in the air. When that fails it lands in the next turn with the code. */
+void loop_fly(struct loop *lp, struct flight *f);
+
+/* Takes a flight out, wherever it is, cancelling it; no-op on the ground. The easy handle stays the owner's. */
+void loop_ground(struct loop *lp, struct flight *f);
+
+void loop_timer_arm(struct loop *lp, struct timer *t, int64_t when);
+void loop_timer_drop(struct loop *lp, struct timer *t);
+
+/* Nanoseconds until the next deadline; -1: none; 0: now. */
+int64_t loop_next(struct loop *lp);
+
+/* Whether transfers or deadlines are left. */
+bool loop_busy(const struct loop *lp);
+
+/* Whether tasks are left, and nothing is under way that could end a wait: only they can. */
+bool loop_stuck(const struct loop *lp);
+
+/* Sets the alarm of the descriptor, if a host polls it; needed whenever something becomes due outside of a turn. */
+void loop_alarm(struct loop *lp);
+
+/* Options of an easy handle that tie its sockets to this loop. */
+CURLcode loop_adopt(struct loop *lp, CURL *easy);
+
+/* Compares the process id and starts anew in the child of a fork; every entry from Lua passes here. */
+void loop_check_fork(struct loop *lp);
+
+#endif

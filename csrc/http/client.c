@@ -1,0 +1,372 @@
+#include "http/client.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "http/trace.h"
+
+/* Registry: clients by the address of their line's attention; what the Lua layer does when a token is wanted. */
+static const char clients_key, token_key;
+
+struct client *client_check(lua_State *L, int index) {
+    struct client *c = luaL_testudata(L, index, CLIENT);
+    if (!c)
+        error_throw(L, "argument", "a client is expected (got %s)", luaL_typename(L, index));
+    loop_check_fork(c->line.loop);
+    if (c->line.closed)
+        error_throw(L, "closed", "the client is closed");
+    return c;
+}
+
+/* ---- what it tells Lua between turns ---- */
+
+static void warn_of(lua_State *L, const char *what) {
+    const char *text = luaL_tolstring(L, -1, NULL);
+    lua_warning(L, what, 1);
+    lua_warning(L, text, 0);
+    lua_pop(L, 2);
+}
+
+/* Calls the trace function, in slot 2 of a protected call of its own, with each event. */
+static int tell_events(lua_State *L) {
+    struct client *c = lua_touserdata(L, 1);
+    lua_getiuservalue(L, 1, CLIENT_TRACE);
+    while (trace_take(L, c->line.trace)) {
+        lua_pushvalue(L, 2);
+        lua_insert(L, -2);
+        if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+            warn_of(L, "calira: an error in a trace function: ");
+    }
+    return 0;
+}
+
+void client_tell(lua_State *L, int index) {
+    struct client *c = lua_touserdata(L, index);
+    if (!trace_pending(c->line.trace))
+        return;
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 4, "calira");
+    lua_pushcfunction(L, tell_events);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        warn_of(L, "calira: ");
+}
+
+static int tell_token(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &token_key);
+    lua_insert(L, 1);
+    lua_call(L, 2, 0);
+    return 0;
+}
+
+static void attend(lua_State *L, struct attention *a) {
+    struct line *n = link_owner(a, struct line, attention);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
+    if (lua_rawgetp(L, -1, a) == LUA_TUSERDATA) {
+        client_tell(L, -1);
+        if (n->token_state == TOKEN_WANTED) {
+            n->token_state = TOKEN_ASKED;
+            lua_pushcfunction(L, tell_token);
+            lua_pushvalue(L, -2);
+            lua_pushstring(L, n->token_rejected ? n->token : NULL);
+            if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+                warn_of(L, "calira: ");
+        }
+    }
+    lua_pop(L, 2);
+}
+
+/* ---- making one ---- */
+
+static double number(lua_State *L, const char *name, double otherwise) {
+    lua_getfield(L, 1, name);
+    double n = luaL_optnumber(L, -1, otherwise);
+    lua_pop(L, 1);
+    return n;
+}
+
+static bool flag(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    bool yes = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return yes;
+}
+
+/* The string stays in the options table, which the client keeps. */
+static const char *string(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    const char *s = lua_tostring(L, -1);
+    lua_pop(L, 1);
+    return s;
+}
+
+static void read_options(lua_State *L, struct client *c) {
+    struct line *n = &c->line;
+    c->settings = (struct settings){
+        .timeout = number(L, "timeout", 60),
+        .connect_timeout = number(L, "connect_timeout", 10),
+        .max_body = (size_t)number(L, "max_body", 64.0 * 1024 * 1024),
+        .user_agent = string(L, "user_agent"),
+        .proxy = string(L, "proxy"),
+        .ca_file = string(L, "ca_file"),
+        .ca_path = string(L, "ca_path"),
+        .insecure = flag(L, "insecure"),
+    };
+    n->retry = (struct retry_policy){
+        .retries = (int)number(L, "retries", 4),
+        .base = number(L, "backoff_base", 0.5),
+        .max = number(L, "backoff_max", 30),
+        .max_wait = number(L, "max_wait", 60),
+    };
+    n->deadline = number(L, "deadline", 0);
+    n->rate = number(L, "rate", 0);
+    n->max_in_flight = (int)number(L, "max_in_flight", 8);
+    n->token_from_lua = flag(L, "token_from_lua");
+}
+
+static void open_base(lua_State *L, struct client *c) {
+    const char *text = string(L, "base_url");
+    char *whole = NULL;
+    const char *wrong = text ? url_open(&c->base, text) : "it is missing";
+    if (!wrong && curl_url_get(c->base.base, CURLUPART_URL, &whole, 0) != CURLUE_OK)
+        wrong = "out of memory";
+    if (wrong)
+        error_throw(L, "argument", "base_url cannot be used: %s", wrong);
+    size_t size = strlen(whole);
+    c->line.base_size = size && whole[size - 1] == '/' ? size - 1 : size;
+    curl_free(whole);
+    c->line.https = c->base.https;
+    c->line.loopback = c->base.loopback;
+    bool secret = string(L, "token") || c->line.token_from_lua || flag(L, "carries_secrets");
+    if (!c->base.https && !c->base.loopback && !flag(L, "allow_http") && secret)
+        error_throw(L, "argument",
+                    "a token is not sent over plain http to a host other than this one: use https, or set "
+                    "allow_http = true if you must");
+}
+
+/* core.client(options): a client. The options are checked and complete: see lua/calira/options.lua. Beyond those of a user:
+ * carries_secrets (no token, but what it sends needs the same care). */
+static int f_client(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct loop *lp = loop_of(L);
+    struct client *c = lua_newuserdatauv(L, sizeof *c, CLIENT_VALUES);
+    *c = (struct client){.base = {NULL, false, false}};
+    line_init(&c->line, lp, &c->settings);
+    luaL_setmetatable(L, CLIENT);
+    c->line.attention.attend = attend;
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, 2, CLIENT_OPTIONS);
+    read_options(L, c);
+    open_base(L, c);
+    if (lua_getfield(L, 1, "trace") == LUA_TFUNCTION) {
+        lua_setiuservalue(L, 2, CLIENT_TRACE);
+        c->line.trace = trace_new();
+    }
+    const char *token = string(L, "token");
+    if (token && !line_token(&c->line, token, -1))
+        luaL_error(L, "not enough memory");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
+    lua_pushvalue(L, 2);
+    lua_rawsetp(L, -2, &c->line.attention);
+    lua_settop(L, 2);
+    return 1;
+}
+
+/* The client that a method was called on, closed or not. */
+static struct client *own(lua_State *L, const char *method) {
+    struct client *c = luaL_testudata(L, 1, CLIENT);
+    if (!c)
+        error_throw(L, "argument", "on a client, methods take a colon: client:%s()", method);
+    return c;
+}
+
+static void close_client(struct client *c) {
+    line_close(&c->line);
+}
+
+static int client_gc(lua_State *L) {
+    struct client *c = luaL_checkudata(L, 1, CLIENT);
+    close_client(c);
+    link_drop(&c->line.attention.link);
+    trace_free(c->line.trace);
+    c->line.trace = NULL;
+    url_close(&c->base);
+    return 0;
+}
+
+/* client:close(): cancels every call of it; later calls raise `closed`. */
+static int client_close(lua_State *L) {
+    struct client *c = own(L, "close");
+    loop_check_fork(c->line.loop);
+    close_client(c);
+    return 0;
+}
+
+/* client:stats(): a table of counters since it was made. CONTRACT section 2. */
+static int client_stats(lua_State *L) {
+    struct client *c = own(L, "stats");
+    const struct line *n = &c->line;
+    const struct {
+        const char *name;
+        int64_t value;
+    } counters[] = {
+        {"calls", n->stats.calls}, {"retries", n->stats.retries},         {"refreshes", n->stats.refreshes},
+        {"bytes", n->stats.bytes}, {"connections", n->stats.connections},
+    };
+    lua_createtable(L, 0, 7);
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
+        lua_pushinteger(L, counters[i].value);
+        lua_setfield(L, -2, counters[i].name);
+    }
+    lua_pushnumber(L, n->stats.waited);
+    lua_setfield(L, -2, "waited");
+    lua_pushinteger(L, line_in_flight(n));
+    lua_setfield(L, -2, "in_flight");
+    return 1;
+}
+
+static int client_tostring(lua_State *L) {
+    struct client *c = luaL_checkudata(L, 1, CLIENT);
+    lua_getiuservalue(L, 1, CLIENT_OPTIONS);
+    lua_getfield(L, -1, "base_url");
+    lua_pushfstring(L, "calira.client: %s%s", lua_tostring(L, -1), c->line.closed ? " (closed)" : "");
+    return 1;
+}
+
+/* ---- for the Lua layer ---- */
+
+/* core.options(client): the checked options it was made with. */
+static int f_options(lua_State *L) {
+    client_check(L, 1);
+    lua_getiuservalue(L, 1, CLIENT_OPTIONS);
+    return 1;
+}
+
+/* core.set_token(client, token [, expires_in]): what a token function gave; parked calls go. */
+static int f_set_token(lua_State *L) {
+    struct client *c = luaL_checkudata(L, 1, CLIENT);
+    const char *token = luaL_checkstring(L, 2);
+    double expires_in = luaL_optnumber(L, 3, -1);
+    if (!c->line.closed && !line_token(&c->line, token, expires_in))
+        luaL_error(L, "not enough memory");
+    c->line.stats.refreshes += lua_toboolean(L, 4);
+    return 0;
+}
+
+/* core.fail_token(client, error): no token could be had; calls that need one raise this error. */
+static int f_fail_token(lua_State *L) {
+    struct client *c = luaL_checkudata(L, 1, CLIENT);
+    lua_settop(L, 2);
+    lua_setiuservalue(L, 1, CLIENT_TOKEN_ERROR);
+    line_token_failed(&c->line);
+    return 0;
+}
+
+/* core.on_token(f): f(client, rejected token or nil) has to see to it that set_token or fail_token is called. */
+static int f_on_token(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &token_key);
+    return 0;
+}
+
+/* core.trace(client, event): an event of the Lua layer, told at once. An error in the function becomes a warning. */
+static int f_trace(lua_State *L) {
+    luaL_checkudata(L, 1, CLIENT);
+    lua_settop(L, 2);
+    client_tell(L, 1); /* what happened before it */
+    if (lua_getiuservalue(L, 1, CLIENT_TRACE) != LUA_TFUNCTION)
+        return 0;
+    lua_insert(L, 2);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+        warn_of(L, "calira: an error in a trace function: ");
+    return 0;
+}
+
+/* core.activity(client): waits until any call of the client is over. */
+static int f_activity_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)L, (void)status, (void)ctx;
+    return 0;
+}
+
+static int f_activity(lua_State *L) {
+    struct client *c = client_check(L, 1);
+    lua_settop(L, 1);
+    wait_on(L, c->line.loop, &c->line.activity, 0, f_activity_k);
+    return 0;
+}
+
+/* core.is_client(value) */
+static int f_is_client(lua_State *L) {
+    lua_pushboolean(L, luaL_testudata(L, 1, CLIENT) != NULL);
+    return 1;
+}
+
+/* ---- addresses ---- */
+
+static void check_path(lua_State *L, const char *path, size_t size) {
+    const char *wrong = url_check_path(path, size);
+    if (wrong)
+        error_throw(L, "argument", "the path %s cannot be asked for: %s", path, wrong);
+}
+
+/* core.check_path(path): raises `argument` for one that may not be asked for. */
+static int f_check_path(lua_State *L) {
+    size_t size;
+    const char *path = luaL_checklstring(L, 1, &size);
+    check_path(L, path, size);
+    return 0;
+}
+
+void client_address(lua_State *L, struct client *client, struct call *c, const char *path, int query,
+                    const struct url_pair *more, size_t count) {
+    check_path(L, path, strlen(path));
+    size_t given = query ? (size_t)lua_rawlen(L, query) / 2 : 0;
+    struct url_pair *pairs = lua_newuserdatauv(L, (given + count + 1) * sizeof *pairs, 0);
+    luaL_checkstack(L, 4, "calira");
+    for (size_t i = 0; i < given; i++) { /* the strings stay in the query table */
+        lua_rawgeti(L, query, (lua_Integer)(2 * i + 1));
+        lua_rawgeti(L, query, (lua_Integer)(2 * i + 2));
+        pairs[i] = (struct url_pair){lua_tostring(L, -2), lua_tostring(L, -1)};
+        lua_pop(L, 2);
+    }
+    for (size_t i = 0; i < count; i++)
+        pairs[given + i] = more[i];
+    c->path = strdup(path);
+    const char *wrong = c->path ? url_build(&client->base, path, pairs, given + count, &c->url) : "out of memory";
+    lua_pop(L, 1);
+    if (wrong)
+        error_throw(L, "argument", "the path %s cannot be asked for: %s", path, wrong);
+}
+
+void client_open(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"client", f_client},         {"options", f_options}, {"set_token", f_set_token}, {"fail_token", f_fail_token},
+        {"on_token", f_on_token},     {"trace", f_trace},     {"activity", f_activity},   {"is_client", f_is_client},
+        {"check_path", f_check_path}, {NULL, NULL},
+    };
+    static const luaL_Reg methods[] = {{"stats", client_stats}, {"close", client_close}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__gc", client_gc},
+        {"__close", client_close},
+        {"__tostring", client_tostring},
+        {NULL, NULL},
+    };
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &clients_key);
+    luaL_setfuncs(L, functions, 0);
+    luaL_newmetatable(L, CLIENT);
+    luaL_setfuncs(L, meta, 0);
+    luaL_newlib(L, methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_setfield(L, -3, "client_methods"); /* the Lua layer adds the calls of the API */
+    lua_pop(L, 1);
+}

@@ -1,0 +1,60 @@
+--- `calira login`, with the sandbox's own page of consent.
+
+local calira = require "calira"
+local helper = require "spec.support.helper"
+
+describe("calira login", function()
+  local folder = os.tmpname()
+  os.remove(folder)
+
+  --- Runs the command; `answer` makes what is pasted out of the address where the browser was sent.
+  local function login(id, answer)
+    local origin = helper.url("", id):gsub("/v1$", "")
+    local fifo, out = folder .. ".in", folder .. ".out"
+    os.execute(("mkfifo %s"):format(fifo))
+    local pipe = assert(io.popen(([[CALIRA_CLIENT_ID=app CALIRA_CLIENT_SECRET=secret CALIRA_GRANT_FILE=%s/grant.json \
+      lua5.4 bin/calira login --redirect-uri https://example.org/back --authorize-url '%s/oauth/authorize' \
+      --token-url '%s/oauth/token' <%s 2>&1; echo "status $?"]]):format(folder, origin, origin, fifo)))
+    local input = assert(io.open(fifo, "w"))
+    local address
+    repeat address = pipe:read("l"):match "^%s+(http%S+)" until address
+    local sent <close> = assert(io.popen(("curl -s -o %s -w '%%{redirect_url}' '%s'"):format(out, address)))
+    input:write(answer(sent:read "a"), "\n")
+    input:close()
+    local rest = pipe:read "a"
+    pipe:close()
+    os.remove(fifo)
+    os.remove(out)
+    return rest
+  end
+
+  after_each(function() os.execute("rm -rf " .. folder) end)
+
+  it("keeps the grant where the default client looks for it", function()
+    local id = helper.id()
+    local said = login(id, function(address) return address end)
+    assert.matches("status 0", said)
+    assert.matches(folder .. "/grant.json", said, 1, true)
+    local out = helper.script([[print(require("calira").booking(12345).id)]],
+      ("CALIRA_TOKEN= CALIRA_GRANT_FILE=%s/grant.json CALIRA_BASE_URL='%s'"):format(folder, helper.url("", id)))
+    assert.equal("12345\n", out)
+  end)
+
+  it("refuses an address that belongs to another login", function()
+    local said = login(helper.id(), function(address) return (address:gsub("state=%x", "state=z")) end)
+    assert.matches("status 1", said)
+    assert.matches("does not belong to this login", said, 1, true)
+    assert.is_nil(io.open(folder .. "/grant.json"))
+  end)
+
+  it("says what it needs", function()
+    local pipe <close> = assert(io.popen [[CALIRA_CLIENT_ID= lua5.4 bin/calira login 2>&1
+      lua5.4 bin/calira --help
+      lua5.4 bin/calira x 2>&1; echo $?]])
+    local said = pipe:read "a"
+    assert.matches("set CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET", said, 1, true)
+    assert.matches("usage: calira login", said, 1, true)
+    assert.matches("2\n$", said)
+    assert.equal("calira 0.1.0", calira._VERSION)
+  end)
+end)
