@@ -2,17 +2,17 @@
 #include <lauxlib.h>
 #include <unistd.h>
 
-#include "calira.h"
-#include "http/client.h"
-#include "embedded.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
-#include "paging/list.h"
+#include "calira.h"
+#include "embedded.h"
+#include "engine/wait.h"
+#include "http/client.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "paging/dedup.h"
-#include "engine/wait.h"
+#include "paging/list.h"
 #include "paging/walk.h"
 
 static const char core_key = 0; /* registry: the module table, once it is loaded */

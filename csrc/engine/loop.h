@@ -19,8 +19,8 @@
 #include <sys/types.h>
 
 #include "base/link.h"
-#include "engine/poller.h"
 #include "base/timer.h"
+#include "engine/poller.h"
 
 /* One easy handle on its way. Embedded in, and owned by, a transfer. */
 struct flight {

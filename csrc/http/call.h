@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/wait.h"
 #include "http/retry.h"
 #include "http/transfer.h"
 #include "http/url.h"
-#include "engine/wait.h"
 
 /* How many retries a walk may still make: each page that comes adds some, so that a server which fails often is walked to
  * the end, and a wide window on one that fails all the time does not ask it hundreds of times. No less than the retries

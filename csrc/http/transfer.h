@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 #include "base/buffer.h"
-#include "http/headers.h"
 #include "engine/loop.h"
+#include "http/headers.h"
 
 /* How every exchange of a client is made. All texts are borrowed and may be NULL where libcurl's default serves. */
 struct settings {

@@ -3,8 +3,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "http/client.h"
 #include "base/error.h"
+#include "http/client.h"
 
 #define LIST "calira.list"
 #define READING "calira.list.reading"

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "paging/pages.h"
-#include "paging/pass.h"
 #include "http/response.h"
 #include "paging/dedup.h"
+#include "paging/pages.h"
+#include "paging/pass.h"
 
 #define WALK "calira.walk"
 

@@ -6,9 +6,9 @@
 #include <lua.h>
 #include <string.h>
 
-#include "spec/support/check.h"
-#include "paging/pass.h"
 #include "paging/dedup.h"
+#include "paging/pass.h"
+#include "spec/support/check.h"
 
 enum { ROOM = 4096, MOST_CALLS = 20000 };
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-int luaopen_spec_host(lua_State *L);
+int luaopen_spec_support_host(lua_State *L);
 
 /* poll(descriptor, seconds): whether it became readable within that time. */
 static int host_poll(lua_State *L) {
@@ -81,7 +81,7 @@ static int host_state(lua_State *L) {
     return 1;
 }
 
-__attribute__((visibility("default"))) int luaopen_spec_host(lua_State *L) {
+__attribute__((visibility("default"))) int luaopen_spec_support_host(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"poll", host_poll},   {"now", host_now},   {"fork", host_fork},
         {"exit", host_exit},   {"wait", host_wait}, {"interrupt", host_interrupt},

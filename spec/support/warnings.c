@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int luaopen_spec_warnings(lua_State *L);
+int luaopen_spec_support_warnings(lua_State *L);
 
 static struct {
     char *text; /* the warnings, each ended by a zero */
@@ -62,7 +62,7 @@ static int warnings_stop(lua_State *L) {
     return 0;
 }
 
-__attribute__((visibility("default"))) int luaopen_spec_warnings(lua_State *L) {
+__attribute__((visibility("default"))) int luaopen_spec_support_warnings(lua_State *L) {
     static const luaL_Reg functions[] = {{"take", warnings_take}, {"stop", warnings_stop}, {NULL, NULL}};
     luaL_newlib(L, functions);
     lua_setwarnf(L, keep, NULL);

@@ -62,7 +62,7 @@ describe("run", function()
       error "here"
     end)
     assert.is_false(ok)
-    assert.matches("tasks_spec%.lua:%d+: here$", err)
+    assert.matches("scheduler_spec%.lua:%d+: here$", err)
     ok, err = pcall(calira.run, error, nil)
     assert.is_false(ok)
     assert.is_nil(err)
