@@ -1,4 +1,4 @@
-/* calira: the Calira API for Lua 5.4. What a C or C++ host needs; floor 7.
+/* calira: the Calira API for Lua 5.4. What a C or C++ host needs; layer 7.
  *
  * None of these functions raises a Lua error but luaopen_calira_core, which is called by `require`.
  */

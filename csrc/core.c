@@ -1,4 +1,4 @@
-/* Floor 7. `calira.core`: opens the floors below and nothing else; the functions of calira.h for hosts. */
+/* `calira.core`: opens the layers below and nothing else; the functions of calira.h for hosts. */
 #include <lauxlib.h>
 #include <unistd.h>
 
@@ -34,7 +34,7 @@ int luaopen_calira_core(lua_State *L) {
     client_open(L);
     response_open(L);
     request_open(L);
-    sift_open(L);
+    dedup_open(L);
     walk_open(L);
     list_open(L);
     lua_pushcfunction(L, f_isatty);

@@ -1,4 +1,4 @@
-/* Floor 1. A growing block of bytes with a bound. Owned by the structure that embeds it; buffer_free ends it. */
+/* A growing block of bytes with a bound. Owned by the structure that embeds it; buffer_free ends it. */
 #ifndef CALIRA_BUFFER_H
 #define CALIRA_BUFFER_H
 

@@ -1,4 +1,4 @@
-/* Floor 1. Error objects: tables with `kind`, `message` and what else is known, and a __tostring for people.
+/* Error objects: tables with `kind`, `message` and what else is known, and a __tostring for people.
  * CONTRACT section 6. All of these may raise for want of memory.
  */
 #ifndef CALIRA_ERROR_H

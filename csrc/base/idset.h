@@ -1,4 +1,4 @@
-/* Floor 2. A set of 63-bit ids, compact where they are dense: an open-addressing table whose entries are 64 ids each
+/* A set of 63-bit ids, compact where they are dense: an open-addressing table whose entries are 64 ids each
  * (a number and a bitmap). Dense ids cost about half a byte each, scattered ones up to 32; any are correct.
  * Owned by the structure that embeds it; idset_free ends it.
  */

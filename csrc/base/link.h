@@ -1,4 +1,4 @@
-/* Floor 1. Intrusive doubly linked lists: membership costs no allocation and ends from either side.
+/* Intrusive doubly linked lists: membership costs no allocation and ends from either side.
  *
  * A list head is a link that points to itself when empty; a member that is in no list points to itself too, so that
  * link_drop may be called at any time and any number of times.

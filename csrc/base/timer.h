@@ -1,4 +1,4 @@
-/* Floor 1. Deadlines: a pairing heap of timers that are embedded in what they belong to, so that arming one never
+/* Deadlines: a pairing heap of timers that are embedded in what they belong to, so that arming one never
  * allocates and never fails. The owner of a timer drops it before it goes away.
  */
 #ifndef CALIRA_TIMER_H

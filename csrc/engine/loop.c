@@ -66,7 +66,7 @@ static int on_close(void *data, curl_socket_t fd) {
     return close(fd);
 }
 
-CURLcode loop_adopt(struct loop *lp, CURL *easy) {
+CURLcode loop_tie_sockets(struct loop *lp, CURL *easy) {
     CURLcode rc = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     if (rc == CURLE_OK)
         rc = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, lp);
@@ -105,11 +105,11 @@ static void multi_close(struct loop *lp) {
     if (!lp->multi)
         return;
     struct link *l;
-    for (l = lp->flights.next; l != &lp->flights; l = l->next) {
-        struct flight *f = link_owner(l, struct flight, link);
-        if (f->aloft)
+    for (l = lp->handles.next; l != &lp->handles; l = l->next) {
+        struct handle *f = link_owner(l, struct handle, link);
+        if (f->attached)
             curl_multi_remove_handle(lp->multi, f->easy);
-        f->aloft = false;
+        f->attached = false;
     }
     curl_multi_setopt(lp->multi, CURLMOPT_TIMERFUNCTION, NULL);
     curl_multi_setopt(lp->multi, CURLMOPT_SOCKETFUNCTION, NULL);
@@ -118,45 +118,45 @@ static void multi_close(struct loop *lp) {
     lp->curl_when = -1;
 }
 
-static void land(struct loop *lp, struct flight *f, CURLcode code) {
+static void complete(struct loop *lp, struct handle *f, CURLcode code) {
     f->code = code;
     link_drop(&f->link);
-    link_put(&lp->landed, &f->link);
+    link_put(&lp->completed, &f->link);
 }
 
-/* Adds the easy handle to the multi; where that cannot be, the flight lands. */
-static void launch(struct loop *lp, struct flight *f) {
+/* Adds the easy handle to the multi; a failure completes the handle. */
+static void add_to_multi(struct loop *lp, struct handle *f) {
     CURLMcode rc = CURLM_OUT_OF_MEMORY;
     if (lp->multi || multi_open(lp))
         rc = curl_multi_add_handle(lp->multi, f->easy);
     if (rc == CURLM_OK)
-        f->aloft = true;
+        f->attached = true;
     else
-        land(lp, f, CURLE_OUT_OF_MEMORY);
+        complete(lp, f, CURLE_OUT_OF_MEMORY);
 }
 
-/* Sends again all that was in the air, on a new multi handle. `abandon`: the old easy handles are not to be touched. */
-static void relaunch(struct loop *lp, bool abandon) {
+/* Sends again all that was attached, on a new multi handle. `abandon`: the old easy handles are not to be touched. */
+static void restart_all(struct loop *lp, bool abandon) {
     struct link again;
     link_init(&again);
-    link_move(&again, &lp->flights);
+    link_move(&again, &lp->handles);
     struct link *l;
     while ((l = link_take(&again)) != NULL) {
-        struct flight *f = link_owner(l, struct flight, link);
-        link_put(&lp->flights, l);
-        f->aloft = false;
+        struct handle *f = link_owner(l, struct handle, link);
+        link_put(&lp->handles, l);
+        f->attached = false;
         CURLcode code = f->restarts++ < MOST_RESTARTS ? f->restart(f, abandon) : CURLE_OUT_OF_MEMORY;
         if (code == CURLE_OK)
-            launch(lp, f);
+            add_to_multi(lp, f);
         else
-            land(lp, f, code);
+            complete(lp, f, code);
     }
 }
 
 static void loop_rebuild(struct loop *lp) {
     lp->broken = false;
     multi_close(lp);
-    relaunch(lp, false);
+    restart_all(lp, false);
 }
 
 /* What a fork left of the parent's engine in a child: never freed, kept reachable for leak checkers. Written in a child
@@ -187,26 +187,26 @@ void loop_check_fork(struct loop *lp) {
     for (size_t i = 0; i < lp->socket_count; i++)
         close(lp->sockets[i]); /* without shutdown: the connection is the parent's */
     lp->socket_count = 0;
-    poller_open(&lp->poller); /* without descriptors every flight lands, out of memory */
-    relaunch(lp, true);
+    poller_open(&lp->poller); /* without descriptors every handle completes, out of memory */
+    restart_all(lp, true);
 }
 
-/* ---- flights and turns ---- */
+/* ---- handles and turns ---- */
 
-void loop_fly(struct loop *lp, struct flight *f) {
-    link_put(&lp->flights, &f->link);
-    launch(lp, f);
+void loop_attach(struct loop *lp, struct handle *f) {
+    link_put(&lp->handles, &f->link);
+    add_to_multi(lp, f);
     loop_alarm(lp);
 }
 
-void loop_ground(struct loop *lp, struct flight *f) {
+void loop_detach(struct loop *lp, struct handle *f) {
     loop_check_fork(lp);
-    if (f->aloft && lp->multi) {
+    if (f->attached && lp->multi) {
         /* On HTTP/2 no RST_STREAM leaves before the next traffic; this closes the connection where this was the last. */
         curl_easy_setopt(f->easy, CURLOPT_FORBID_REUSE, 1L);
         curl_multi_remove_handle(lp->multi, f->easy);
     }
-    f->aloft = false;
+    f->attached = false;
     link_drop(&f->link);
 }
 
@@ -234,22 +234,22 @@ static void collect(struct loop *lp) {
         CURLcode code = message->data.result;
         char *private = NULL;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-        struct flight *f = (struct flight *)(void *)private;
+        struct handle *f = (struct handle *)(void *)private;
         if (code == CURLE_OUT_OF_MEMORY && f->restarts < MOST_RESTARTS) {
-            lp->broken = true; /* it stays among the flights and is sent again */
+            lp->broken = true; /* it stays among the handles and is sent again */
             continue;
         }
         curl_multi_remove_handle(lp->multi, easy);
-        f->aloft = false;
-        land(lp, f, code);
+        f->attached = false;
+        complete(lp, f, code);
     }
 }
 
-static void tell_landed(struct loop *lp) {
+static void tell_completed(struct loop *lp) {
     struct link *l;
-    while ((l = link_take(&lp->landed)) != NULL) {
-        struct flight *f = link_owner(l, struct flight, link);
-        f->landed(f);
+    while ((l = link_take(&lp->completed)) != NULL) {
+        struct handle *f = link_owner(l, struct handle, link);
+        f->completed(f);
     }
 }
 
@@ -272,7 +272,7 @@ static bool run_due(struct loop *lp) {
 
 /* When the engine itself has something to do: 0: now, -1: never. */
 static int64_t due(const struct loop *lp) {
-    if (lp->broken || !link_alone(&lp->landed))
+    if (lp->broken || !link_alone(&lp->completed))
         return 0;
     const struct timer *t = lp->timers.root;
     return t && (lp->curl_when < 0 || t->when < lp->curl_when) ? t->when : lp->curl_when;
@@ -280,7 +280,7 @@ static int64_t due(const struct loop *lp) {
 
 /* When there is something to do, for Lua too. */
 static int64_t next_due(const struct loop *lp) {
-    return !link_alone(&lp->fired) || !link_alone(&lp->attention) || lp->tasks ? 0 : due(lp);
+    return !link_alone(&lp->fired) || !link_alone(&lp->notifiers) || lp->tasks ? 0 : due(lp);
 }
 
 static int64_t until(int64_t when) {
@@ -309,16 +309,16 @@ void loop_drive(struct loop *lp, int64_t ns) {
         mask |= flags & POLLER_ERROR ? CURL_CSELECT_ERR : 0;
         act(lp, events[i].fd, mask);
     }
-    /* What lands may start other flights, which libcurl wants to push off at once: a few rounds, so that they are on the
+    /* What completes may start other handles, which libcurl wants to push off at once: a few rounds, so that they are on the
      * wire when this returns; not for ever, so that a turn ends. */
     for (int round = 0; round < MOST_ROUNDS; round++) {
         bool worked = run_due(lp);
         collect(lp);
         if (lp->broken)
             loop_rebuild(lp);
-        if (!worked && link_alone(&lp->landed))
+        if (!worked && link_alone(&lp->completed))
             break;
-        tell_landed(lp);
+        tell_completed(lp);
     }
     lp->turning = false;
 }
@@ -329,13 +329,13 @@ void loop_turn(struct loop *lp, int64_t ns) {
 }
 
 bool loop_busy(const struct loop *lp) {
-    return !link_alone(&lp->flights) || !link_alone(&lp->landed) || lp->timers.root || !link_alone(&lp->fired) ||
-           !link_alone(&lp->attention) || lp->tasks;
+    return !link_alone(&lp->handles) || !link_alone(&lp->completed) || lp->timers.root || !link_alone(&lp->fired) ||
+           !link_alone(&lp->notifiers) || lp->tasks;
 }
 
 bool loop_stuck(const struct loop *lp) {
-    return lp->tasks && link_alone(&lp->flights) && link_alone(&lp->landed) && !lp->timers.root &&
-           link_alone(&lp->fired) && link_alone(&lp->attention);
+    return lp->tasks && link_alone(&lp->handles) && link_alone(&lp->completed) && !lp->timers.root &&
+           link_alone(&lp->fired) && link_alone(&lp->notifiers);
 }
 
 void loop_alarm(struct loop *lp) {
@@ -361,7 +361,7 @@ static int loop_close(lua_State *L) {
     loop_check_fork(lp);
     lp->closed = true;
     multi_close(lp);
-    while (link_take(&lp->flights) || link_take(&lp->landed) || link_take(&lp->fired) || link_take(&lp->attention))
+    while (link_take(&lp->handles) || link_take(&lp->completed) || link_take(&lp->fired) || link_take(&lp->notifiers))
         continue;
     while (lp->timers.root)
         timer_drop(&lp->timers, lp->timers.root);
@@ -385,10 +385,10 @@ struct loop *loop_of(lua_State *L) {
         luaL_error(L, "calira: libcurl did not start: %s", curl_easy_strerror(curl_ready));
     lp = lua_newuserdatauv(L, sizeof *lp, 0);
     *lp = (struct loop){.poller = {-1, -1, -1}, .curl_when = -1, .pid = getpid()};
-    link_init(&lp->flights);
-    link_init(&lp->landed);
+    link_init(&lp->handles);
+    link_init(&lp->completed);
     link_init(&lp->fired);
-    link_init(&lp->attention);
+    link_init(&lp->notifiers);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, loop_close);
     lua_setfield(L, -2, "__gc");

@@ -1,9 +1,9 @@
-/* Floor 3. The engine of one Lua state: a curl multi handle driven by curl_multi_socket_action over one poller.
+/* The engine of one Lua state: a curl multi handle driven by curl_multi_socket_action over one poller.
  *
  * Knows sockets and deadlines, nothing of Calira and nothing of Lua values. Lives as a userdata in the registry, so it
  * outlives all that uses it; in lua_close every finalizer runs before any memory is freed, and what is told of a dead
- * loop (loop->multi == NULL) is a no-op. Owns: the multi handle, the poller, the list of sockets. Borrows: flights and
- * timers, which their owners take out (loop_ground, loop_timer_drop) before they go away.
+ * loop (loop->multi == NULL) is a no-op. Owns: the multi handle, the poller, the list of sockets. Borrows: handles and
+ * timers, which their owners take out (loop_detach, loop_timer_drop) before they go away.
  *
  * After a fork the child leaves the parent's handle and connections as they are and sends its calls again on new ones;
  * after a CURLM error or a transfer out of memory the handle is replaced in the same way (libcurl 7.88 does not survive
@@ -23,25 +23,25 @@
 #include "engine/poller.h"
 
 /* One easy handle on its way. Embedded in, and owned by, a transfer. */
-struct flight {
-    struct link link; /* loop->flights while in the air, loop->landed until told */
-    CURL *easy;       /* owned by the transfer; NULL on the ground */
+struct handle {
+    struct link link; /* loop->handles while attached, loop->completed until told */
+    CURL *easy;       /* owned by the transfer; NULL while detached */
     CURLcode code;    /* how it ended */
     int restarts;     /* times it was sent again after the multi handle was replaced */
-    bool aloft;       /* added to the multi handle */
-    CURLcode (*restart)(struct flight *,
-                        bool abandon); /* makes the easy handle anew; abandon: without cleaning the old */
-    void (*landed)(struct flight *);   /* told after the turn; may start others */
+    bool attached;    /* added to the multi handle */
+    CURLcode (*restart)(struct handle *,
+                        bool abandon);  /* makes the easy handle anew; abandon: without cleaning the old */
+    void (*completed)(struct handle *); /* told after the turn; may start others */
 };
 
 struct loop {
-    CURLM *multi; /* NULL before the first flight, after a failure to make one, and after loop_close */
+    CURLM *multi; /* NULL before the first handle, after a failure to make one, and after loop_close */
     struct poller poller;
     struct timers timers;
     int64_t curl_when; /* when libcurl wants its time; -1: never */
-    struct link flights, landed;
+    struct link handles, completed;
     struct link fired;     /* waiters whose condition came true: wait.c's */
-    struct link attention; /* clients with something to tell Lua: wait.c's */
+    struct link notifiers; /* clients with something to tell Lua: wait.c's */
     int *sockets;          /* those that libcurl has open, for a fork */
     size_t socket_count, socket_room;
     pid_t pid;
@@ -55,17 +55,17 @@ struct loop {
 /* The engine of a state, made on first use. Raises a Lua error where the system refuses descriptors or memory. */
 struct loop *loop_of(lua_State *L);
 
-/* Does what is due, waiting at most `ns` for it. Calls landed() of what ended and fire() of timers. Never touches Lua. */
+/* Does what is due, waiting at most `ns` for it. Calls completed() of what ended and fire() of timers. Never touches Lua. */
 void loop_turn(struct loop *lp, int64_t ns);
 
 /* The same for a wait that blocks and goes on: leaves the alarm as it is, since it would wake that wait itself. */
 void loop_drive(struct loop *lp, int64_t ns);
 
-/* Puts a flight with a ready easy handle in the air. When that fails it lands in the next turn with the code. */
-void loop_fly(struct loop *lp, struct flight *f);
+/* Attaches a handle whose easy handle is ready: the transfer starts. A failure completes it in the next turn. */
+void loop_attach(struct loop *lp, struct handle *f);
 
-/* Takes a flight out, wherever it is, cancelling it; no-op on the ground. The easy handle stays the owner's. */
-void loop_ground(struct loop *lp, struct flight *f);
+/* Detaches a handle, cancelling its transfer; no-op where it is not attached. The easy handle stays the owner's. */
+void loop_detach(struct loop *lp, struct handle *f);
 
 void loop_timer_arm(struct loop *lp, struct timer *t, int64_t when);
 void loop_timer_drop(struct loop *lp, struct timer *t);
@@ -83,7 +83,7 @@ bool loop_stuck(const struct loop *lp);
 void loop_alarm(struct loop *lp);
 
 /* Options of an easy handle that tie its sockets to this loop. */
-CURLcode loop_adopt(struct loop *lp, CURL *easy);
+CURLcode loop_tie_sockets(struct loop *lp, CURL *easy);
 
 /* Compares the process id and starts anew in the child of a fork; every entry from Lua passes here. */
 void loop_check_fork(struct loop *lp);

@@ -1,4 +1,4 @@
-/* Floor 2. One descriptor that stands for many: epoll with a timerfd on Linux, kqueue elsewhere.
+/* One descriptor that stands for many: epoll with a timerfd on Linux, kqueue elsewhere.
  *
  * The descriptor is readable when a watched socket is ready or the alarm is due; a host may nest it in its own loop.
  * (The kqueue half is compiled on BSD and macOS only.)

@@ -98,22 +98,22 @@ static bool dispatch(lua_State *L, bool stuck) {
     return more;
 }
 
-bool wait_lively(lua_State *L, struct loop *lp) {
+bool wait_notify(lua_State *L, struct loop *lp) {
     luaL_checkstack(L, 8, "calira");
     struct link *l;
-    while ((l = link_take(&lp->attention)) != NULL) {
-        struct attention *a = link_owner(l, struct attention, link);
-        a->attend(L, a);
+    while ((l = link_take(&lp->notifiers)) != NULL) {
+        struct notifier *a = link_owner(l, struct notifier, link);
+        a->notify(L, a);
     }
     bool more = (!link_alone(&lp->fired) || lp->tasks) && dispatch(L, false);
     /* what a task asked for was put on the wire by a turn of its own, in which others' waits may have ended */
-    return more || !link_alone(&lp->fired) || !link_alone(&lp->attention);
+    return more || !link_alone(&lp->fired) || !link_alone(&lp->notifiers);
 }
 
 static void block(lua_State *L, struct waiter *w) {
     struct loop *lp = w->loop;
     while (!w->fired) {
-        bool more = wait_lively(L, lp);
+        bool more = wait_notify(L, lp);
         if (!more && !w->fired && loop_stuck(lp))
             more = dispatch(L, true);
         if (w->fired)
@@ -122,7 +122,7 @@ static void block(lua_State *L, struct waiter *w) {
         interrupts(L, lp);
     }
     link_drop(&w->link);
-    wait_lively(L, lp);
+    wait_notify(L, lp);
     loop_alarm(lp);
 }
 
@@ -352,9 +352,9 @@ static int f_timeout(lua_State *L) {
 static int f_step(lua_State *L) {
     double seconds = luaL_optnumber(L, 1, 0);
     struct loop *lp = loop_of(L);
-    bool more = wait_lively(L, lp) || (loop_stuck(lp) && dispatch(L, true));
+    bool more = wait_notify(L, lp) || (loop_stuck(lp) && dispatch(L, true));
     loop_turn(lp, more || !loop_busy(lp) ? 0 : timer_span(seconds));
-    wait_lively(L, lp);
+    wait_notify(L, lp);
     loop_alarm(lp);
     lua_pushboolean(L, loop_busy(lp));
     return 1;

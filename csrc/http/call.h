@@ -1,7 +1,7 @@
-/* Floor 5. A call: one request of the API with all its attempts, and the line in which a client's calls stand.
+/* A call: one request of the API with all its attempts, and the queue in which a client's calls stand.
  *
  * A call is embedded in, and owned by, what asked for it (a request, a slot of a walk). It is linked into its client's
- * line without being owned by it: call_drop takes it out, line_close lets go of all of them. Whichever of call, client and
+ * line without being owned by it: call_drop takes it out, queue_close lets go of all of them. Whichever of call, client and
  * loop ends first, the others find a NULL or an empty link.
  */
 #ifndef CALIRA_CALL_H
@@ -26,17 +26,17 @@ struct budget {
 
 enum token_state { TOKEN_READY, TOKEN_WANTED, TOKEN_ASKED };
 
-/* What a client's calls share: the line, its limits, the token. Part of struct client. */
-struct line {
+/* What a client's calls share: the queue, its limits, the token. Part of struct client. */
+struct queue {
     struct loop *loop;
     const struct settings *settings; /* borrowed from the client */
     struct retry_policy retry;
     double deadline, rate; /* seconds a call may take in all, calls a second; 0: no bound */
     int max_in_flight;
-    struct link waiting; /* calls to send, in the order asked */
-    struct link flying;  /* calls on the wire */
-    struct link resting; /* calls that wait for their next attempt */
-    struct timer gate;   /* when the line may move again: pause or rate */
+    struct link waiting;   /* calls to send, in the order asked */
+    struct link in_flight; /* calls on the wire */
+    struct link delayed;   /* calls that wait for their next attempt */
+    struct timer throttle; /* when the queue may move again: pause or rate */
     int64_t paused_until, next_start;
     struct cond activity; /* signalled when any call ends */
     uint64_t random;      /* state of the jitter */
@@ -51,7 +51,7 @@ struct line {
     bool token_from_lua;   /* a function gives it, and can give another */
     bool token_rejected;   /* the one in hand was answered by 401 */
     enum token_state token_state;
-    struct attention attention; /* told when a token is wanted or there are events to tell */
+    struct notifier notifiers; /* told when a token is wanted or there are events to tell */
 
     struct trace *trace; /* owned; NULL: nobody listens */
     struct {
@@ -61,8 +61,8 @@ struct line {
 };
 
 struct call {
-    struct link link;  /* in one of the line's lists, or alone */
-    struct line *line; /* NULL: not asked, over, or the client has gone */
+    struct link link;    /* in one of the queue's lists, or alone */
+    struct queue *queue; /* NULL: not asked, over, or the client has gone */
     struct transfer transfer;
     struct timer rest, limit; /* the next attempt; the end of patience */
     struct cond *ended;       /* borrowed from the owner: signalled when the call is over */
@@ -76,28 +76,28 @@ struct call {
     int64_t asked, ended_at;
 };
 
-void line_init(struct line *n, struct loop *lp, const struct settings *settings);
+void queue_init(struct queue *n, struct loop *lp, const struct settings *settings);
 
-/* Gives up every call of the line, as OUTCOME_CLOSED. Idempotent. */
-void line_close(struct line *n);
+/* Gives up every call of the queue, as OUTCOME_CLOSED. Idempotent. */
+void queue_close(struct queue *n);
 
 /* Calls on the wire. */
-int line_in_flight(const struct line *n);
+int queue_in_flight(const struct queue *n);
 
 /* Starts what may start. */
-void line_move(struct line *n);
+void queue_dispatch(struct queue *n);
 
 /* A new token (copied): parked calls go. expires_in: seconds, negative: not known. False: out of memory. */
-bool line_token(struct line *n, const char *token, double expires_in);
+bool queue_token(struct queue *n, const char *token, double expires_in);
 
 /* No token could be had: what waits for one ends as OUTCOME_TOKEN. */
-void line_token_failed(struct line *n);
+void queue_token_failed(struct queue *n);
 
 void call_init(struct call *c, struct cond *ended, struct budget *budget);
 
 /* Asks for c->url, which the owner has set (by curl's allocator; path and form: by malloc). Told of through c->ended. The
  * line must not be closed. */
-void call_ask(struct call *c, struct line *n);
+void call_ask(struct call *c, struct queue *n);
 
 /* Ends a call that is under way, as `outcome`; no-op on one that is over. */
 void call_end(struct call *c, enum outcome outcome);

@@ -7,15 +7,15 @@
 #include "base/error.h"
 #include "http/trace.h"
 
-/* Registry: clients by the address of their line's attention; what the Lua layer does when a token is wanted. */
+/* Registry: clients by the address of their queue's notifiers; what the Lua layer does when a token is wanted. */
 static const char clients_key, token_key;
 
 struct client *client_check(lua_State *L, int index) {
     struct client *c = luaL_testudata(L, index, CLIENT);
     if (!c)
         error_throw(L, "argument", "a client is expected (got %s)", luaL_typename(L, index));
-    loop_check_fork(c->line.loop);
-    if (c->line.closed)
+    loop_check_fork(c->queue.loop);
+    if (c->queue.closed)
         error_throw(L, "closed", "the client is closed");
     return c;
 }
@@ -33,7 +33,7 @@ static void warn_of(lua_State *L, const char *what) {
 static int tell_events(lua_State *L) {
     struct client *c = lua_touserdata(L, 1);
     lua_getiuservalue(L, 1, CLIENT_TRACE);
-    while (trace_take(L, c->line.trace)) {
+    while (trace_take(L, c->queue.trace)) {
         lua_pushvalue(L, 2);
         lua_insert(L, -2);
         if (lua_pcall(L, 1, 0, 0) != LUA_OK)
@@ -44,7 +44,7 @@ static int tell_events(lua_State *L) {
 
 void client_tell(lua_State *L, int index) {
     struct client *c = lua_touserdata(L, index);
-    if (!trace_pending(c->line.trace))
+    if (!trace_pending(c->queue.trace))
         return;
     index = lua_absindex(L, index);
     luaL_checkstack(L, 4, "calira");
@@ -61,8 +61,8 @@ static int tell_token(lua_State *L) {
     return 0;
 }
 
-static void attend(lua_State *L, struct attention *a) {
-    struct line *n = link_owner(a, struct line, attention);
+static void notify(lua_State *L, struct notifier *a) {
+    struct queue *n = link_owner(a, struct queue, notifiers);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
     if (lua_rawgetp(L, -1, a) == LUA_TUSERDATA) {
         client_tell(L, -1);
@@ -103,7 +103,7 @@ static const char *string(lua_State *L, const char *name) {
 }
 
 static void read_options(lua_State *L, struct client *c) {
-    struct line *n = &c->line;
+    struct queue *n = &c->queue;
     c->settings = (struct settings){
         .timeout = number(L, "timeout", 60),
         .connect_timeout = number(L, "connect_timeout", 10),
@@ -135,11 +135,11 @@ static void open_base(lua_State *L, struct client *c) {
     if (wrong)
         error_throw(L, "argument", "base_url cannot be used: %s", wrong);
     size_t size = strlen(whole);
-    c->line.base_size = size && whole[size - 1] == '/' ? size - 1 : size;
+    c->queue.base_size = size && whole[size - 1] == '/' ? size - 1 : size;
     curl_free(whole);
-    c->line.https = c->base.https;
-    c->line.loopback = c->base.loopback;
-    bool secret = string(L, "token") || c->line.token_from_lua || flag(L, "carries_secrets");
+    c->queue.https = c->base.https;
+    c->queue.loopback = c->base.loopback;
+    bool secret = string(L, "token") || c->queue.token_from_lua || flag(L, "carries_secrets");
     if (!c->base.https && !c->base.loopback && !flag(L, "allow_http") && secret)
         error_throw(L, "argument",
                     "a token is not sent over plain http to a host other than this one: use https, or set "
@@ -154,23 +154,23 @@ static int f_client(lua_State *L) {
     struct loop *lp = loop_of(L);
     struct client *c = lua_newuserdatauv(L, sizeof *c, CLIENT_VALUES);
     *c = (struct client){.base = {NULL, false, false}};
-    line_init(&c->line, lp, &c->settings);
+    queue_init(&c->queue, lp, &c->settings);
     luaL_setmetatable(L, CLIENT);
-    c->line.attention.attend = attend;
+    c->queue.notifiers.notify = notify;
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 2, CLIENT_OPTIONS);
     read_options(L, c);
     open_base(L, c);
     if (lua_getfield(L, 1, "trace") == LUA_TFUNCTION) {
         lua_setiuservalue(L, 2, CLIENT_TRACE);
-        c->line.trace = trace_new();
+        c->queue.trace = trace_new();
     }
     const char *token = string(L, "token");
-    if (token && !line_token(&c->line, token, -1))
+    if (token && !queue_token(&c->queue, token, -1))
         luaL_error(L, "not enough memory");
     lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
     lua_pushvalue(L, 2);
-    lua_rawsetp(L, -2, &c->line.attention);
+    lua_rawsetp(L, -2, &c->queue.notifiers);
     lua_settop(L, 2);
     return 1;
 }
@@ -184,15 +184,15 @@ static struct client *own(lua_State *L, const char *method) {
 }
 
 static void close_client(struct client *c) {
-    line_close(&c->line);
+    queue_close(&c->queue);
 }
 
 static int client_gc(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
     close_client(c);
-    link_drop(&c->line.attention.link);
-    trace_free(c->line.trace);
-    c->line.trace = NULL;
+    link_drop(&c->queue.notifiers.link);
+    trace_free(c->queue.trace);
+    c->queue.trace = NULL;
     url_close(&c->base);
     return 0;
 }
@@ -200,7 +200,7 @@ static int client_gc(lua_State *L) {
 /* client:close(): cancels every call of it; later calls raise `closed`. */
 static int client_close(lua_State *L) {
     struct client *c = own(L, "close");
-    loop_check_fork(c->line.loop);
+    loop_check_fork(c->queue.loop);
     close_client(c);
     return 0;
 }
@@ -208,7 +208,7 @@ static int client_close(lua_State *L) {
 /* client:stats(): a table of counters since it was made. CONTRACT section 2. */
 static int client_stats(lua_State *L) {
     struct client *c = own(L, "stats");
-    const struct line *n = &c->line;
+    const struct queue *n = &c->queue;
     const struct {
         const char *name;
         int64_t value;
@@ -223,7 +223,7 @@ static int client_stats(lua_State *L) {
     }
     lua_pushnumber(L, n->stats.waited);
     lua_setfield(L, -2, "waited");
-    lua_pushinteger(L, line_in_flight(n));
+    lua_pushinteger(L, queue_in_flight(n));
     lua_setfield(L, -2, "in_flight");
     return 1;
 }
@@ -232,7 +232,7 @@ static int client_tostring(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
     lua_getiuservalue(L, 1, CLIENT_OPTIONS);
     lua_getfield(L, -1, "base_url");
-    lua_pushfstring(L, "calira.client: %s%s", lua_tostring(L, -1), c->line.closed ? " (closed)" : "");
+    lua_pushfstring(L, "calira.client: %s%s", lua_tostring(L, -1), c->queue.closed ? " (closed)" : "");
     return 1;
 }
 
@@ -250,9 +250,9 @@ static int f_set_token(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
     const char *token = luaL_checkstring(L, 2);
     double expires_in = luaL_optnumber(L, 3, -1);
-    if (!c->line.closed && !line_token(&c->line, token, expires_in))
+    if (!c->queue.closed && !queue_token(&c->queue, token, expires_in))
         luaL_error(L, "not enough memory");
-    c->line.stats.refreshes += lua_toboolean(L, 4);
+    c->queue.stats.refreshes += lua_toboolean(L, 4);
     return 0;
 }
 
@@ -261,7 +261,7 @@ static int f_fail_token(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
     lua_settop(L, 2);
     lua_setiuservalue(L, 1, CLIENT_TOKEN_ERROR);
-    line_token_failed(&c->line);
+    queue_token_failed(&c->queue);
     return 0;
 }
 
@@ -295,7 +295,7 @@ static int f_activity_k(lua_State *L, int status, lua_KContext ctx) {
 static int f_activity(lua_State *L) {
     struct client *c = client_check(L, 1);
     lua_settop(L, 1);
-    wait_on(L, c->line.loop, &c->line.activity, 0, f_activity_k);
+    wait_on(L, c->queue.loop, &c->queue.activity, 0, f_activity_k);
     return 0;
 }
 

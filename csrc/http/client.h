@@ -1,6 +1,6 @@
-/* Floor 5. The client: options of all its calls, as a userdata; the line of its calls is call.h's.
+/* The client: options of all its calls, as a userdata; the queue of its calls is call.h's.
  *
- * Owns its line, token, base URL and trace; its texts are Lua strings in its first user value. Borrowed by calls, whose
+ * Owns its queue, token, base URL and trace; its texts are Lua strings in its first user value. Borrowed by calls, whose
  * userdata hold the client in a user value.
  */
 #ifndef CALIRA_CLIENT_H
@@ -16,7 +16,7 @@
 enum { CLIENT_OPTIONS = 1, CLIENT_TRACE, CLIENT_TOKEN_ERROR, CLIENT_VALUES = 3 };
 
 struct client {
-    struct line line;
+    struct queue queue;
     struct settings settings;
     struct url base;
 };

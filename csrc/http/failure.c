@@ -18,7 +18,7 @@ static size_t secret_at(const char *secret, const char *text, size_t size) {
 }
 
 /* Pushes the first `most` bytes of a text from the network without the tokens: servers echo what they were sent. */
-static void push_redacted(lua_State *L, const struct line *n, const char *text, size_t size, size_t most) {
+static void push_redacted(lua_State *L, const struct queue *n, const char *text, size_t size, size_t most) {
     luaL_Buffer clean;
     luaL_buffinit(L, &clean);
     for (size_t at = 0, left = most; at < size && left;) {
@@ -75,7 +75,7 @@ static bool push_body_field(lua_State *L, const struct call *c, const char *cons
 }
 
 /* Pushes the server's own words about an error, cleaned; "" where it has none. */
-static void push_words(lua_State *L, const struct line *n, const struct call *c) {
+static void push_words(lua_State *L, const struct queue *n, const struct call *c) {
     static const char *const names[] = {"error_description", "message", "error", NULL};
     size_t size;
     if (!push_body_field(L, c, names) && !push_challenge(L, c, "error_description") && !push_challenge(L, c, "error"))
@@ -105,7 +105,7 @@ static const char *status_kind(long status) {
 }
 
 /* Pushes "plain" or "plain: words". */
-static void push_with_words(lua_State *L, const struct line *n, const struct call *c, const char *plain) {
+static void push_with_words(lua_State *L, const struct queue *n, const struct call *c, const char *plain) {
     push_words(L, n, c);
     if (lua_rawlen(L, -1) == 0)
         lua_pushstring(L, plain);
@@ -123,7 +123,7 @@ static bool lacks_scope(lua_State *L, const struct call *c) {
     return yes;
 }
 
-static void push_forbidden(lua_State *L, const struct line *n, const struct call *c, const struct asked *asked) {
+static void push_forbidden(lua_State *L, const struct queue *n, const struct call *c, const struct asked *asked) {
     if (!lacks_scope(L, c)) {
         push_with_words(L, n, c, "not allowed (is the application approved, and may it see this lab?)");
         return;
@@ -150,7 +150,7 @@ static void push_redirect(lua_State *L, const struct call *c) {
                     origin[0] ? origin : "another path of this host");
 }
 
-static void push_status(lua_State *L, const struct line *n, const struct call *c, const struct asked *asked) {
+static void push_status(lua_State *L, const struct queue *n, const struct call *c, const struct asked *asked) {
     long status = c->transfer.status;
     if (status == 401)
         push_with_words(L, n, c, "the access token was not accepted");
@@ -185,7 +185,7 @@ static void push_outcome(lua_State *L, const struct client *client, const struct
     switch (c->outcome) {
     case OUTCOME_ANSWER:
         lua_pushstring(L, status_kind(c->transfer.status));
-        push_status(L, &client->line, c, asked);
+        push_status(L, &client->queue, c, asked);
         return;
     case OUTCOME_TLS:
         lua_pushliteral(L, "tls");
@@ -197,7 +197,7 @@ static void push_outcome(lua_State *L, const struct client *client, const struct
         return;
     case OUTCOME_DEADLINE:
         lua_pushliteral(L, "timeout");
-        push_seconds(L, "not done within the deadline of %s s", client->line.deadline);
+        push_seconds(L, "not done within the deadline of %s s", client->queue.deadline);
         return;
     case OUTCOME_TOO_LARGE:
         lua_pushliteral(L, "too_large");
@@ -241,7 +241,7 @@ static void add_after(lua_State *L, const struct call *c) {
 }
 
 /* Sets what is known of the exchange in the error object at `object`. */
-static void set_exchange(lua_State *L, int object, const struct line *n, const struct call *c) {
+static void set_exchange(lua_State *L, int object, const struct queue *n, const struct call *c) {
     size_t size;
     const char *id = headers_find(&c->transfer.headers, "x-request-id", &size);
     if (id) {
@@ -266,7 +266,7 @@ static void set_exchange(lua_State *L, int object, const struct line *n, const s
 }
 
 /* Pushes a copy of the error object on the top, which says why there is no token: one for each call that needed it. */
-static void push_token_error(lua_State *L, const struct line *n, const struct call *c) {
+static void push_token_error(lua_State *L, const struct queue *n, const struct call *c) {
     int shared = lua_gettop(L);
     error_new(L, "unauthorized", "no token");
     int object = shared + 1;
@@ -300,13 +300,13 @@ void failure_push(lua_State *L, int client, const struct call *c, const struct a
     const struct client *owner = lua_touserdata(L, client);
     luaL_checkstack(L, 16, "calira");
     if (c->outcome == OUTCOME_TOKEN && lua_getiuservalue(L, client, CLIENT_TOKEN_ERROR) == LUA_TTABLE) {
-        push_token_error(L, &owner->line, c);
+        push_token_error(L, &owner->queue, c);
         return;
     }
     push_outcome(L, owner, c, asked);
     size_t size;
     const char *message = lua_tolstring(L, -1, &size);
-    push_redacted(L, &owner->line, message, size, size);
+    push_redacted(L, &owner->queue, message, size, size);
     lua_remove(L, -2);
     if (c->retry_after >= 0 && c->outcome == OUTCOME_ANSWER)
         add_after(L, c);
@@ -319,7 +319,7 @@ void failure_push(lua_State *L, int client, const struct call *c, const struct a
     lua_replace(L, -3);
     lua_pop(L, 1);
     int object = lua_gettop(L);
-    set_exchange(L, object, &owner->line, c);
+    set_exchange(L, object, &owner->queue, c);
     if (c->retry_after >= 0) {
         lua_pushinteger(L, (lua_Integer)c->retry_after);
         lua_setfield(L, object, "retry_after");
@@ -333,5 +333,5 @@ void failure_decode(lua_State *L, const struct client *client, const struct call
     add_page(L, asked);
     error_new(L, "decode", "%s", lua_tostring(L, -1));
     lua_remove(L, -2);
-    set_exchange(L, lua_gettop(L), &client->line, c);
+    set_exchange(L, lua_gettop(L), &client->queue, c);
 }

@@ -1,4 +1,4 @@
-/* Floor 6. The error object of a call that failed: what happened, in words that can be acted on. */
+/* The error object of a call that failed: what happened, in words that can be acted on. */
 #ifndef CALIRA_FAILURE_H
 #define CALIRA_FAILURE_H
 

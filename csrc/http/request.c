@@ -35,7 +35,7 @@ static struct request *request_new(lua_State *L, const char *form) {
     struct client *client = client_check(L, 1);
     const char *path = luaL_checkstring(L, 2);
     struct request *r = lua_newuserdatauv(L, sizeof *r, REQUEST_VALUES);
-    *r = (struct request){.loop = client->line.loop};
+    *r = (struct request){.loop = client->queue.loop};
     cond_init(&r->ended);
     call_init(&r->call, &r->ended, NULL);
     luaL_setmetatable(L, REQUEST);
@@ -48,7 +48,7 @@ static struct request *request_new(lua_State *L, const char *form) {
     client_address(L, client, &r->call, path, lua_istable(L, 3) ? 3 : 0, NULL, 0);
     if (form && !(r->call.form = strdup(form)))
         luaL_error(L, "not enough memory");
-    call_ask(&r->call, &client->line);
+    call_ask(&r->call, &client->queue);
     loop_turn(r->loop, 0); /* on the wire before the caller goes on */
     return r;
 }
@@ -130,10 +130,10 @@ static int request_done(lua_State *L) {
 /* request:cancel(): stops it; wait() raises `cancelled`, where it had not ended before. */
 static int request_cancel(lua_State *L) {
     struct request *r = check(L);
-    struct line *n = r->call.line;
+    struct queue *n = r->call.queue;
     if (n) {
         call_end(&r->call, OUTCOME_CANCELLED);
-        line_move(n);
+        queue_dispatch(n);
         loop_turn(r->loop, 0);
     }
     return 0;

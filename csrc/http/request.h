@@ -1,6 +1,6 @@
-/* Floor 6. A call to come, as a userdata: wait(), done(), cancel().
+/* A call to come, as a userdata: wait(), done(), cancel().
  *
- * Owns its call; its first user value holds the client, so that the line outlives it. Collecting, closing or cancelling a
+ * Owns its call; its first user value holds the client, so that the queue outlives it. Collecting, closing or cancelling a
  * request stops its transfer.
  */
 #ifndef CALIRA_REQUEST_H

@@ -1,4 +1,4 @@
-/* Floor 6. The answer of a call, as a userdata: status, headers, request_id, attempts, elapsed, text(). And the reading of
+/* The answer of a call, as a userdata: status, headers, request_id, attempts, elapsed, text(). And the reading of
  * an answer: its decoded body, or the error object that says why there is none.
  *
  * A response owns nothing in C: its body and headers are Lua values in its user values.

@@ -1,4 +1,4 @@
-/* Floor 2. When to try again: policy alone, no clock and no I/O. */
+/* When to try again: policy alone, no clock and no I/O. */
 #ifndef CALIRA_RETRY_H
 #define CALIRA_RETRY_H
 

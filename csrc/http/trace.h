@@ -1,6 +1,6 @@
-/* Floor 5. Events for a trace function: recorded in C as they happen, told to Lua between turns.
+/* Events for a trace function: recorded in C as they happen, told to Lua between turns.
  *
- * Owned by the client's line. Events hold no header, no token, no body.
+ * Owned by the client's queue. Events hold no header, no token, no body.
  */
 #ifndef CALIRA_TRACE_H
 #define CALIRA_TRACE_H

@@ -126,13 +126,13 @@ static CURLcode set_exchange(struct transfer *t, CURL *easy) {
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_ERRORBUFFER, t->message);
-    SET(CURLOPT_PRIVATE, (char *)&t->flight);
-    return rc == CURLE_OK ? loop_adopt(t->loop, easy) : rc;
+    SET(CURLOPT_PRIVATE, (char *)&t->handle);
+    return rc == CURLE_OK ? loop_tie_sockets(t->loop, easy) : rc;
 }
 
 static void drop_easy(struct transfer *t) {
-    curl_easy_cleanup(t->flight.easy);
-    t->flight.easy = NULL;
+    curl_easy_cleanup(t->handle.easy);
+    t->handle.easy = NULL;
 }
 
 /* Frees what one attempt used to ask; the answer stays. */
@@ -155,7 +155,7 @@ static CURLcode add_fields(struct transfer *t) {
     CURLcode rc = add_field(t, "Accept: ", "application/json");
     if (rc == CURLE_OK && t->exchange.token)
         rc = add_field(t, "Authorization: Bearer ", t->exchange.token);
-    t->exchange.token = NULL; /* the line may replace it from now on */
+    t->exchange.token = NULL; /* the queue may replace it from now on */
     return rc;
 }
 
@@ -163,13 +163,13 @@ static CURLcode build(struct transfer *t) {
     CURL *easy = curl_easy_init();
     if (!easy)
         return CURLE_OUT_OF_MEMORY;
-    t->flight.easy = easy;
+    t->handle.easy = easy;
     return set_exchange(t, easy);
 }
 
 /* The loop replaced its multi handle: the same exchange once more, on a new easy handle. */
-static CURLcode on_restart(struct flight *f, bool abandon) {
-    struct transfer *t = link_owner(f, struct transfer, flight);
+static CURLcode on_restart(struct handle *f, bool abandon) {
+    struct transfer *t = link_owner(f, struct transfer, handle);
     if (abandon)
         f->easy = NULL;
     drop_easy(t); /* the header fields stay: the token they were made of may be gone */
@@ -187,8 +187,8 @@ static CURLcode set_probe(struct transfer *t, CURL *easy) {
     SET(CURLOPT_SSL_VERIFYHOST, 0L);
     SET(CURLOPT_CERTINFO, 1L);
     SET(CURLOPT_CONNECT_ONLY, 1L);
-    SET(CURLOPT_PRIVATE, (char *)&t->flight);
-    return rc == CURLE_OK ? loop_adopt(t->loop, easy) : rc;
+    SET(CURLOPT_PRIVATE, (char *)&t->handle);
+    return rc == CURLE_OK ? loop_tie_sockets(t->loop, easy) : rc;
 }
 
 /* Starts it; false: not to be had, and the failure is told without an issuer. */
@@ -196,11 +196,11 @@ static bool probe(struct transfer *t, CURLcode code) {
     if (t->probing || code != CURLE_PEER_FAILED_VERIFICATION)
         return false;
     drop_easy(t);
-    t->flight.easy = curl_easy_init();
-    if (!t->flight.easy || set_probe(t, t->flight.easy) != CURLE_OK)
+    t->handle.easy = curl_easy_init();
+    if (!t->handle.easy || set_probe(t, t->handle.easy) != CURLE_OK)
         return false;
     t->probing = true;
-    loop_fly(t->loop, &t->flight);
+    loop_attach(t->loop, &t->handle);
     return true;
 }
 
@@ -208,7 +208,7 @@ static bool probe(struct transfer *t, CURLcode code) {
 static void add_issuer(struct transfer *t) {
     static const char name[] = "Issuer:";
     struct curl_certinfo *chain = NULL;
-    if (curl_easy_getinfo(t->flight.easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain || chain->num_of_certs < 1)
+    if (curl_easy_getinfo(t->handle.easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain || chain->num_of_certs < 1)
         return;
     for (const struct curl_slist *line = chain->certinfo[0]; line; line = line->next) {
         size_t used = strlen(t->message);
@@ -254,14 +254,14 @@ static enum outcome judge(struct transfer *t, CURLcode code) {
     case CURLE_SSL_INVALIDCERTSTATUS:
         return OUTCOME_TLS;
     default:
-        if (t->flight.easy)
-            curl_easy_getinfo(t->flight.easy, CURLINFO_HTTP_CONNECTCODE, &proxied);
+        if (t->handle.easy)
+            curl_easy_getinfo(t->handle.easy, CURLINFO_HTTP_CONNECTCODE, &proxied);
         return proxied >= 400 ? OUTCOME_PROXY : OUTCOME_NETWORK;
     }
 }
 
 static void finish(struct transfer *t, CURLcode code) {
-    CURL *easy = t->flight.easy;
+    CURL *easy = t->handle.easy;
     loop_timer_drop(t->loop, &t->timer);
     t->outcome = judge(t, code);
     if (easy) {
@@ -275,8 +275,8 @@ static void finish(struct transfer *t, CURLcode code) {
     t->over(t);
 }
 
-static void on_landed(struct flight *f) {
-    struct transfer *t = link_owner(f, struct transfer, flight);
+static void on_completed(struct handle *f) {
+    struct transfer *t = link_owner(f, struct transfer, handle);
     if (t->probing)
         add_issuer(t);
     else if (probe(t, f->code))
@@ -286,7 +286,7 @@ static void on_landed(struct flight *f) {
 
 static void on_late(struct timer *timer) {
     struct transfer *t = link_owner(timer, struct transfer, timer);
-    loop_ground(t->loop, &t->flight);
+    loop_detach(t->loop, &t->handle);
     if (!t->probing)
         snprintf(t->message, sizeof t->message, "no whole answer within %g s", t->exchange.settings->timeout);
     finish(t, t->probing ? CURLE_PEER_FAILED_VERIFICATION : CURLE_OPERATION_TIMEDOUT);
@@ -296,25 +296,25 @@ static void on_late(struct timer *timer) {
 
 void transfer_init(struct transfer *t, void (*over)(struct transfer *)) {
     *t = (struct transfer){.over = over, .timer = {.fire = on_late}};
-    t->flight.restart = on_restart;
-    t->flight.landed = on_landed;
-    link_init(&t->flight.link);
+    t->handle.restart = on_restart;
+    t->handle.completed = on_completed;
+    link_init(&t->handle.link);
 }
 
 void transfer_start(struct transfer *t, struct loop *lp, const struct exchange *e) {
     transfer_free(t);
     t->loop = lp;
     t->exchange = *e;
-    t->flight.restarts = 0;
+    t->handle.restarts = 0;
     loop_timer_arm(lp, &t->timer, timer_now() + timer_span(e->settings->timeout));
     CURLcode code = add_fields(t);
     if (code == CURLE_OK)
         code = build(t);
     if (code == CURLE_OK) {
-        loop_fly(lp, &t->flight);
+        loop_attach(lp, &t->handle);
     } else {
-        t->flight.code = code;
-        link_put(&lp->landed, &t->flight.link);
+        t->handle.code = code;
+        link_put(&lp->completed, &t->handle.link);
     }
 }
 
@@ -322,7 +322,7 @@ void transfer_stop(struct transfer *t) {
     if (!t->loop)
         return;
     loop_timer_drop(t->loop, &t->timer);
-    loop_ground(t->loop, &t->flight);
+    loop_detach(t->loop, &t->handle);
     drop_request(t);
 }
 

@@ -1,4 +1,4 @@
-/* Floor 4. One HTTP exchange: an easy handle, a bounded body, headers, an outcome. No Lua.
+/* One HTTP exchange: an easy handle, a bounded body, headers, an outcome. No Lua.
  *
  * Embedded in, and owned by, a call. Owns its easy handle, request header list and buffers; borrows the settings, which
  * the client keeps for as long as any call of it lives. transfer_free may be called at any time and again.
@@ -47,7 +47,7 @@ struct exchange {
 };
 
 struct transfer {
-    struct flight flight;
+    struct handle handle;
     struct loop *loop; /* NULL: nothing was started */
     struct exchange exchange;
     struct curl_slist *fields;

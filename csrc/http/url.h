@@ -1,4 +1,4 @@
-/* Floor 1. Addresses: checking a base URL, refusing a bad path, putting the two and a query together with libcurl's URL
+/* Addresses: checking a base URL, refusing a bad path, putting the two and a query together with libcurl's URL
  * API. A text returned as `const char *` is what is wrong, or NULL.
  */
 #ifndef CALIRA_URL_H

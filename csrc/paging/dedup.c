@@ -7,7 +7,7 @@
 #define OTHER (UINT64_C(1) << 63) /* numbers of ids that are no whole number themselves */
 
 /* The number of the id on the top, or false where the record counts as one without. */
-static bool number_of(lua_State *L, struct sift *s, int names, uint64_t *number) {
+static bool number_of(lua_State *L, struct dedup *s, int names, uint64_t *number) {
     if (lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0) {
         *number = (uint64_t)lua_tointeger(L, -1);
         return true;
@@ -28,7 +28,7 @@ static bool number_of(lua_State *L, struct sift *s, int names, uint64_t *number)
 }
 
 /* Compares the id on the top with what the pass before had in this place, and puts it there. */
-static void keep_place(lua_State *L, struct sift *s, int order) {
+static void keep_place(lua_State *L, struct dedup *s, int order) {
     s->place++;
     if (!order)
         return;
@@ -40,7 +40,7 @@ static void keep_place(lua_State *L, struct sift *s, int order) {
     lua_rawseti(L, order, (lua_Integer)s->place);
 }
 
-enum sift_result sift_record(lua_State *L, struct sift *s, int names, int order) {
+enum dedup_result dedup_record(lua_State *L, struct dedup *s, int names, int order) {
     uint64_t number;
     lua_pushliteral(L, "id");
     lua_rawget(L, -2);
@@ -48,20 +48,20 @@ enum sift_result sift_record(lua_State *L, struct sift *s, int names, int order)
     keep_place(L, s, order);
     lua_pop(L, 1);
     if (!named) { /* in a later pass they cannot be told from those delivered */
-        s->nameless++;
-        return s->healing ? SIFT_KNOWN : SIFT_NEW;
+        s->unidentified++;
+        return s->later_pass ? DEDUP_KNOWN : DEDUP_NEW;
     }
     switch (idset_add(&s->current, number)) {
     case IDSET_NO_MEMORY:
-        return SIFT_NO_MEMORY;
+        return DEDUP_NO_MEMORY;
     case IDSET_KNOWN:
-        return SIFT_AGAIN;
+        return DEDUP_AGAIN;
     default:
-        return s->healing && idset_has(&s->all, number) ? SIFT_KNOWN : SIFT_NEW;
+        return s->later_pass && idset_has(&s->all, number) ? DEDUP_KNOWN : DEDUP_NEW;
     }
 }
 
-lua_Integer sift_place(lua_State *L) {
+lua_Integer dedup_place(lua_State *L) {
     lua_Integer count = (lua_Integer)lua_rawlen(L, -2), found = 0;
     for (lua_Integer i = 1; i <= count && !found; i++) {
         lua_rawgeti(L, -2, i);
@@ -74,16 +74,16 @@ lua_Integer sift_place(lua_State *L) {
     return found;
 }
 
-struct sifted sift_page(lua_State *L, struct sift *s, int names, int order, lua_Integer skip) {
+struct dedup_page dedup_page(lua_State *L, struct dedup *s, int names, int order, lua_Integer skip) {
     lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
-    struct sifted page = {.kept = 0};
+    struct dedup_page page = {.kept = 0};
     for (lua_Integer i = 1; i <= count; i++) {
         lua_rawgeti(L, -1, i);
-        enum sift_result result = sift_record(L, s, names, order);
-        if (result == SIFT_NO_MEMORY)
+        enum dedup_result result = dedup_record(L, s, names, order);
+        if (result == DEDUP_NO_MEMORY)
             luaL_error(L, "not enough memory");
-        page.fresh += result != SIFT_AGAIN;
-        if (result == SIFT_NEW && i > skip && ++page.kept < i)
+        page.fresh += result != DEDUP_AGAIN;
+        if (result == DEDUP_NEW && i > skip && ++page.kept < i)
             lua_rawseti(L, -2, page.kept);
         else /* dropped, or in its place already */
             lua_pop(L, 1);
@@ -95,28 +95,28 @@ struct sifted sift_page(lua_State *L, struct sift *s, int names, int order, lua_
     return page;
 }
 
-bool sift_next_pass(struct sift *s) {
+bool dedup_next_pass(struct dedup *s) {
     if (!idset_merge(&s->all, &s->current))
         return false;
     idset_free(&s->previous);
     s->previous = s->current;
     s->current = (struct idset){.entries = NULL};
-    if (!s->healing)
-        s->nameless_first = s->nameless;
-    s->nameless_previous = s->nameless;
-    s->nameless = 0;
-    s->healing = true;
+    if (!s->later_pass)
+        s->unidentified_first = s->unidentified;
+    s->unidentified_previous = s->unidentified;
+    s->unidentified = 0;
+    s->later_pass = true;
     s->in_order = true;
     s->place = 0;
     return true;
 }
 
-bool sift_same(const struct sift *s) {
-    return s->current.count == s->previous.count && s->nameless == s->nameless_previous &&
+bool dedup_same(const struct dedup *s) {
+    return s->current.count == s->previous.count && s->unidentified == s->unidentified_previous &&
            idset_holds(&s->previous, &s->current);
 }
 
-void sift_free(struct sift *s) {
+void dedup_free(struct dedup *s) {
     idset_free(&s->current);
     idset_free(&s->previous);
     idset_free(&s->all);
@@ -126,8 +126,8 @@ void sift_free(struct sift *s) {
 
 /* core.seen(): a set of ids; its user value is the table for those that are no whole numbers. */
 static int f_seen(lua_State *L) {
-    struct sift *s = lua_newuserdatauv(L, sizeof *s, 1);
-    *s = (struct sift){.names = 0};
+    struct dedup *s = lua_newuserdatauv(L, sizeof *s, 1);
+    *s = (struct dedup){.names = 0};
     luaL_setmetatable(L, SEEN);
     lua_newtable(L);
     lua_setiuservalue(L, -2, 1);
@@ -136,7 +136,7 @@ static int f_seen(lua_State *L) {
 
 /* seen:add(id): whether it is new. A value that is no id always is. */
 static int seen_add(lua_State *L) {
-    struct sift *s = luaL_checkudata(L, 1, SEEN);
+    struct dedup *s = luaL_checkudata(L, 1, SEEN);
     uint64_t number;
     lua_settop(L, 2);
     lua_getiuservalue(L, 1, 1);
@@ -150,11 +150,11 @@ static int seen_add(lua_State *L) {
 }
 
 static int seen_gc(lua_State *L) {
-    sift_free(luaL_checkudata(L, 1, SEEN));
+    dedup_free(luaL_checkudata(L, 1, SEEN));
     return 0;
 }
 
-void sift_open(lua_State *L) {
+void dedup_open(lua_State *L) {
     lua_pushcfunction(L, f_seen);
     lua_setfield(L, -2, "seen");
     luaL_newmetatable(L, SEEN);

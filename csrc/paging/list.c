@@ -16,8 +16,8 @@ enum list_state { LIST_OPEN, LIST_ENDED, LIST_FAILED, LIST_CLOSED };
 
 struct list {
     struct loop *loop;
-    const struct line *line; /* of the client, which the options hold */
-    struct cond idle;        /* no coroutine is in the source any more */
+    const struct queue *queue; /* of the client, which the options hold */
+    struct cond idle;          /* no coroutine is in the source any more */
     enum list_state state;
     lua_State *reader;       /* the coroutine that is in the source, to be compared only; NULL: none */
     lua_Integer place, size; /* in the batch */
@@ -49,7 +49,7 @@ static int f_list(lua_State *L) {
     lua_settop(L, 2);
     struct list *l = lua_newuserdatauv(L, sizeof *l, LIST_VALUES);
     lua_getfield(L, 2, "client");
-    *l = (struct list){.loop = loop_of(L), .line = &client_check(L, -1)->line, .limit = -1};
+    *l = (struct list){.loop = loop_of(L), .queue = &client_check(L, -1)->queue, .limit = -1};
     lua_pop(L, 1);
     cond_init(&l->idle);
     luaL_setmetatable(L, LIST);
@@ -73,7 +73,7 @@ static void push_source(lua_State *L, const char *method) {
 
 /* ---- the end of a list ---- */
 
-/* Lets the source go: whatever is in flight below is cancelled. */
+/* Lets the source go: whatever is in handle below is cancelled. */
 static void leave_source(lua_State *L, struct list *l, enum list_state state) {
     l->state = state;
     l->unread = l->place < l->size;
@@ -172,7 +172,7 @@ static void take_batch(lua_State *L, struct list *l, int base, int status) {
     if (status != LUA_OK && status != LUA_YIELD) {
         if (!error_is(L, -1))
             lua_error(L); /* interrupted, or no memory: the list is as it was */
-        if (l->state == LIST_OPEN && !l->line->closed)
+        if (l->state == LIST_OPEN && !l->queue->closed)
             fail(L, l);
         return; /* else it was closed meanwhile, which is what its reader is told */
     }
@@ -214,7 +214,7 @@ static bool limit_reached(const struct list *l) {
 
 /* Raises where the list may not be read any more; false: it is at its end. */
 static bool readable(lua_State *L, struct list *l) {
-    if (l->line->closed)
+    if (l->queue->closed)
         close_list(L, l);
     if (l->state == LIST_FAILED) {
         lua_getiuservalue(L, 1, LIST_ERROR);
@@ -263,7 +263,7 @@ static void take_record(lua_State *L, struct list *l) {
     l->delivered++;
 }
 
-/* A reached limit ends the list at once, so that nothing goes on in flight. */
+/* A reached limit ends the list at once, so that nothing goes on in handle. */
 static void settle_limit(lua_State *L, struct list *l) {
     if (limit_reached(l) && l->state == LIST_OPEN)
         leave_source(L, l, LIST_ENDED);
@@ -448,13 +448,13 @@ static int list_cursor(lua_State *L) {
     return 1;
 }
 
-/* list:close(): ends it and cancels what is in flight. The body of __close too. */
+/* list:close(): ends it and cancels what is in handle. The body of __close too. */
 static int list_close(lua_State *L) {
     close_list(L, check(L));
     return 0;
 }
 
-/* Its source is collected with it, and cancels what is in flight. */
+/* Its source is collected with it, and cancels what is in handle. */
 static int list_gc(lua_State *L) {
     struct list *l = luaL_checkudata(L, 1, LIST);
     cond_close(&l->idle);

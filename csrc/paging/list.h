@@ -1,4 +1,4 @@
-/* Floor 6. The list that a user holds: a userdata that reads records out of a source of batches.
+/* The list that a user holds: a userdata that reads records out of a source of batches.
  *
  * A source is a walk, or a table of the Lua layer, with the methods
  *   batch()     records, page, node, part, …: an array, the server's page number, the node; part: more of this page follows;

@@ -38,13 +38,13 @@ static void ask(lua_State *L, struct pages *p, int query) {
     char page[24], size[24];
     const struct url_pair more[] = {{"page", page}, {"per_page", size}};
     struct call *c = slot(p, p->asked);
-    if (p->client->line.closed)
+    if (p->client->queue.closed)
         error_throw(L, "closed", "the client is closed");
     snprintf(page, sizeof page, "%lld", (long long)p->asked);
     snprintf(size, sizeof size, "%d", p->per_page);
     call_drop(c); /* an earlier attempt to ask may have left an address */
     client_address(L, p->client, c, p->path, query, more, 2);
-    call_ask(c, &p->client->line);
+    call_ask(c, &p->client->queue);
     p->requests++;
     p->asked++;
 }
@@ -76,9 +76,9 @@ void pages_advance(struct pages *p) {
     p->next++;
 }
 
-/* A call that still stood in line was no request. */
+/* A call that still was still queued was no request. */
 static bool never_sent(const struct call *c) {
-    return c->line && !c->transfer.loop && c->retries + c->resent == 0;
+    return c->queue && !c->transfer.loop && c->retries + c->resent == 0;
 }
 
 void pages_restart(struct pages *p, int64_t next) {
@@ -99,5 +99,5 @@ void pages_close(struct pages *p) {
     free(p->slots);
     p->slots = NULL;
     cond_signal(&p->changed); /* who waits for a page looks again, and finds the walk closed */
-    cond_signal(&p->client->line.activity);
+    cond_signal(&p->client->queue.activity);
 }

@@ -1,4 +1,4 @@
-/* Floor 6. The pages of a list, asked for ahead of the reader and handed out in order.
+/* The pages of a list, asked for ahead of the reader and delivered in order.
  *
  * Part of a walk, which owns it. Owns its calls, a ring of slots by page number. The client is borrowed: the walk holds it
  * in a user value.
@@ -18,7 +18,7 @@ struct pages {
     const char *path;     /* borrowed from the walk's query table */
     int per_page, lookahead;
     int64_t next, asked; /* the page to read next; the page to ask for next */
-    int64_t requests;    /* calls asked for, and further attempts of those handed out */
+    int64_t requests;    /* calls asked for, and further attempts of those delivered */
     int room;
     struct call *slots; /* owned; room of them, at most lookahead + 2; NULL before the first page */
 };
@@ -27,7 +27,7 @@ struct pages {
 void pages_init(struct pages *p, struct client *client, const char *path, int per_page, int lookahead);
 
 /* Asks for pages up to `last`, at most `lookahead` ahead of the reader, and, if `need`, for the next one whatever these
- * say. `taken` (0 or 1): the next page is about to be handed out. `query`: stack index of the query array. */
+ * say. `taken` (0 or 1): the next page is about to be delivered. `query`: stack index of the query array. */
 void pages_ask(lua_State *L, struct pages *p, int query, int64_t last, int taken, bool need);
 
 /* No more than `most` pages are asked for ahead from now on, nor more than pages_init said. */

@@ -108,7 +108,7 @@ void pass_page(struct pass *p, const struct page_seen *s) {
 /* Whether the list held, at the instant of this pass's first page, just what this pass brought: each id was there in the
  * pass before and is in this one, so at that instant too; and there were no more. */
 static bool proved(const struct pass *p, const struct reading *r) {
-    if (r->passes < 2 || !r->same || r->nameless)
+    if (r->passes < 2 || !r->same || r->unidentified)
         return false;
     if (p->total_opening >= 0)
         return p->total_opening - before(p) == (int64_t)r->ids;
@@ -119,7 +119,7 @@ enum pass_next pass_next(const struct pass *p, const struct reading *r) {
     if (r->exact) {
         if (proved(p, r))
             return PASS_PROVED;
-        return r->passes < PASS_MOST_EXACT ? PASS_AGAIN : PASS_RESTLESS;
+        return r->passes < PASS_MOST_EXACT ? PASS_AGAIN : PASS_UNSETTLED;
     }
     bool settled = !pass_suspect(p) && !p->looped && !p->clamped && !r->lost;
     bool enough = r->same || r->once || r->passes >= PASS_MOST;
@@ -131,6 +131,6 @@ const char *pass_verdict(const struct pass *p, const struct reading *r) {
         return "clamped";
     if (p->looped)
         return "looped";
-    bool restless = pass_suspect(p) && !r->same;
-    return !r->exact && (restless || r->lost) ? "drifted" : "complete";
+    bool unsettled = pass_suspect(p) && !r->same;
+    return !r->exact && (unsettled || r->lost) ? "drifted" : "complete";
 }

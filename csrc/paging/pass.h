@@ -1,4 +1,4 @@
-/* Floor 2. One pass over the pages of a list: when it ends, how far to ask ahead, and whether what it saw can be trusted.
+/* One pass over the pages of a list: when it ends, how far to ask ahead, and whether what it saw can be trusted.
  *
  * Policy alone: fed with what each page brought, in order. The rules are CONTRACT section 5, "Paging" and "No record twice,
  * none lost"; what the service does past its promises is not known (API.md), so every case is bounded.
@@ -32,16 +32,16 @@ struct pass {
 
 /* What is known of a reading when a pass is over, beside the pass itself. */
 struct reading {
-    bool exact, once; /* once: a single pass, whatever it saw */
-    int passes;       /* this one included */
-    bool same;        /* it brought the same ids as the one before */
-    bool in_order;    /* in the same order */
-    uint64_t ids;     /* how many */
-    bool nameless;    /* it had records without an id */
-    bool lost;        /* such records were delivered, and the pages are others now: some may be missing */
+    bool exact, once;  /* once: a single pass, whatever it saw */
+    int passes;        /* this one included */
+    bool same;         /* it brought the same ids as the one before */
+    bool in_order;     /* in the same order */
+    uint64_t ids;      /* how many */
+    bool unidentified; /* it had records without an id */
+    bool lost;         /* such records were delivered, and the pages are others now: some may be missing */
 };
 
-enum pass_next { PASS_DONE, PASS_AGAIN, PASS_PROVED, PASS_RESTLESS };
+enum pass_next { PASS_DONE, PASS_AGAIN, PASS_PROVED, PASS_UNSETTLED };
 
 enum { PASS_MOST = 4, PASS_MOST_EXACT = 8 };
 

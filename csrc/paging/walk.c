@@ -22,7 +22,7 @@ enum { SLOT_WALK = 1, SLOT_CLIENT, SLOT_QUERY, SLOT_NAMES, SLOT_ORDER, SLOT_TOP 
 
 enum walk_state {
     WALK_READING,
-    WALK_HANDING, /* an exact walk is proved: its kept pages are handed out */
+    WALK_DELIVERING, /* an exact walk is proved: its kept pages are delivered */
     WALK_DONE,
     WALK_TORN, /* memory ran out in the middle of a page */
     WALK_CLOSED,
@@ -31,19 +31,19 @@ enum walk_state {
 struct walk {
     struct pages pages;
     struct pass pass;
-    struct sift sift;
+    struct dedup dedup;
     struct loop *loop;
     enum walk_state state;
     const char *scope; /* borrowed from the query table */
     int64_t first;     /* the page to start with */
     int64_t size;      /* of a page, where an earlier run found it to be another than the server says; else 0 */
     struct reading reading;
-    bool resumed;  /* what comes before the first page was read by an earlier run */
-    bool skipping; /* resume: the record to go on after was not found yet */
-    bool restless; /* an exact walk that was given up */
-    int64_t want;  /* records that are still wanted; -1: all */
+    bool resumed;   /* what comes before the first page was read by an earlier run */
+    bool skipping;  /* resume: the record to go on after was not found yet */
+    bool unsettled; /* an exact walk that was given up */
+    int64_t want;   /* records that are still wanted; -1: all */
     int64_t received, duplicates, pages_read, total_first, total_last;
-    int64_t kept, handed;          /* pages of an exact walk */
+    int64_t kept, delivered;       /* pages of an exact walk */
     uint64_t page_digest;          /* of the body of the page before */
     uint64_t digest, digest_first; /* of all bodies of this pass; of the first one */
 };
@@ -99,7 +99,7 @@ static int f_walk(lua_State *L) {
     luaL_checktype(L, 4, LUA_TTABLE);
     lua_settop(L, 4);
     struct walk *w = lua_newuserdatauv(L, sizeof *w, WALK_VALUES);
-    *w = (struct walk){.loop = client->line.loop, .state = WALK_CLOSED, .total_first = -1, .total_last = -1};
+    *w = (struct walk){.loop = client->queue.loop, .state = WALK_CLOSED, .total_first = -1, .total_last = -1};
     pages_init(&w->pages, client, path, (int)whole(L, "per_page", 100), (int)whole(L, "lookahead", 4));
     luaL_setmetatable(L, WALK);
     lua_pushvalue(L, 1);
@@ -139,7 +139,7 @@ static void push_slots(lua_State *L) {
 
 /* ---- asking ---- */
 
-/* The last page to ask for ahead. `taken`: pages handed out whose records are not counted yet. */
+/* The last page to ask for ahead. `taken`: pages delivered whose records are not counted yet. */
 static int64_t ahead(const struct walk *w, int taken) {
     int64_t last = pass_last(&w->pass);
     if (w->want < 0 || w->pass.size <= 0)
@@ -164,7 +164,7 @@ static void ask(lua_State *L, struct walk *w, int taken, bool need) {
 static const char *verdict(const struct walk *w) {
     if (w->state != WALK_DONE)
         return "partial";
-    if (w->restless)
+    if (w->unsettled)
         return "drifted";
     const char *found = pass_verdict(&w->pass, &w->reading);
     bool left = w->first > 1 && !w->resumed;
@@ -197,9 +197,9 @@ static void push_report(lua_State *L, const struct walk *w) {
 static void next_pass(lua_State *L, struct walk *w) {
     w->reading.passes++;
     w->duplicates += w->pass.duplicates;
-    if (!sift_next_pass(&w->sift))
+    if (!dedup_next_pass(&w->dedup))
         luaL_error(L, "not enough memory");
-    w->sift.healing = !w->reading.exact;
+    w->dedup.later_pass = !w->reading.exact;
     pass_start(&w->pass, w->first, w->size);
     if (w->reading.exact) {
         lua_newtable(L);
@@ -209,8 +209,8 @@ static void next_pass(lua_State *L, struct walk *w) {
 }
 
 /* Gives an exact walk up: nothing of it is delivered. */
-static int raise_restless(lua_State *L, struct walk *w) {
-    const char *why = w->reading.nameless ? "records without an id cannot be proved"
+static int raise_unsettled(lua_State *L, struct walk *w) {
+    const char *why = w->reading.unidentified ? "records without an id cannot be proved"
                       : w->reading.same ? "the list held still, but the server's total is not the number of its records"
                                         : "the list did not hold still";
     error_new(L, "drift", "%s in %d readings: nothing was delivered", why, w->reading.passes);
@@ -219,7 +219,7 @@ static int raise_restless(lua_State *L, struct walk *w) {
     lua_getfield(L, SLOT_QUERY, "path");
     lua_setfield(L, -2, "path");
     w->state = WALK_DONE;
-    w->restless = true;
+    w->unsettled = true;
     push_report(L, w);
     static const char *const nothing[] = {"delivered", "filtered", "gone"};
     for (int i = 0; i < 3; i++)
@@ -230,12 +230,13 @@ static int raise_restless(lua_State *L, struct walk *w) {
 
 static void end_pass(lua_State *L, struct walk *w) {
     struct reading *r = &w->reading;
-    r->same = r->passes > 1 && sift_same(&w->sift);
-    r->in_order = w->sift.in_order;
-    r->ids = w->sift.current.count;
-    r->nameless = w->sift.nameless > 0;
+    r->same = r->passes > 1 && dedup_same(&w->dedup);
+    r->in_order = w->dedup.in_order;
+    r->ids = w->dedup.current.count;
+    r->unidentified = w->dedup.unidentified > 0;
     /* where records without an id were delivered, only the very same pages show that there are no others */
-    r->lost = w->sift.healing && w->sift.nameless_first + w->sift.nameless > 0 && w->digest != w->digest_first;
+    r->lost =
+        w->dedup.later_pass && w->dedup.unidentified_first + w->dedup.unidentified > 0 && w->digest != w->digest_first;
     if (r->passes == 1)
         w->digest_first = w->digest;
     w->digest = 0;
@@ -245,11 +246,11 @@ static void end_pass(lua_State *L, struct walk *w) {
         next_pass(L, w);
         break;
     case PASS_PROVED:
-        w->state = WALK_HANDING;
-        w->handed = 0;
+        w->state = WALK_DELIVERING;
+        w->delivered = 0;
         break;
-    case PASS_RESTLESS:
-        raise_restless(L, w);
+    case PASS_UNSETTLED:
+        raise_unsettled(L, w);
         break;
     default:
         w->state = WALK_DONE;
@@ -263,11 +264,11 @@ static int64_t take_records(lua_State *L, struct walk *w) {
     lua_Integer skip = 0;
     if (w->skipping) {
         lua_getiuservalue(L, SLOT_WALK, WALK_AFTER);
-        skip = sift_place(L);
+        skip = dedup_place(L);
     }
     w->skipping = false;
     w->state = WALK_TORN; /* should memory run out here, some of the ids are taken and the records not delivered */
-    struct sifted page = sift_page(L, &w->sift, SLOT_NAMES, w->reading.exact ? SLOT_ORDER : 0, skip);
+    struct dedup_page page = dedup_page(L, &w->dedup, SLOT_NAMES, w->reading.exact ? SLOT_ORDER : 0, skip);
     w->state = WALK_READING;
     w->received += w->reading.exact ? 0 : page.kept;
     if (w->want >= 0)
@@ -338,15 +339,15 @@ static int push_batch(lua_State *L, int64_t page, int pass, int64_t pages) {
 }
 
 /* Hands out the next kept page of an exact walk. */
-static int hand_out(lua_State *L, struct walk *w) {
+static int deliver_kept(lua_State *L, struct walk *w) {
     lua_getiuservalue(L, SLOT_WALK, WALK_KEPT);
-    lua_rawgeti(L, -1, ++w->handed);
+    lua_rawgeti(L, -1, ++w->delivered);
     lua_pushnil(L);
-    lua_rawseti(L, -3, w->handed);
+    lua_rawseti(L, -3, w->delivered);
     w->received += (int64_t)lua_rawlen(L, -1);
-    if (w->handed == w->kept)
+    if (w->delivered == w->kept)
         w->state = WALK_DONE;
-    return push_batch(L, w->first + w->handed - 1, w->reading.passes, w->kept);
+    return push_batch(L, w->first + w->delivered - 1, w->reading.passes, w->kept);
 }
 
 static int batch_k(lua_State *L, int status, lua_KContext ctx) {
@@ -355,8 +356,8 @@ static int batch_k(lua_State *L, int status, lua_KContext ctx) {
     push_slots(L);
     for (;;) {
         lua_settop(L, SLOT_TOP);
-        if (w->state == WALK_HANDING)
-            return hand_out(L, w);
+        if (w->state == WALK_DELIVERING)
+            return deliver_kept(L, w);
         if (w->state == WALK_TORN)
             error_throw(L, "closed", "memory ran out in the middle of a page: start the list anew");
         if (w->state != WALK_READING)
@@ -411,7 +412,7 @@ static int walk_ready(lua_State *L) {
     return 1;
 }
 
-/* walk:ahead(): pages asked for and not handed out. */
+/* walk:ahead(): pages asked for and not delivered. */
 static int walk_ahead(lua_State *L) {
     struct walk *w = check(L);
     lua_pushinteger(L, w->state == WALK_READING ? w->pages.asked - w->pages.next : 0);
@@ -486,13 +487,13 @@ static int walk_report(lua_State *L) {
     return 1;
 }
 
-/* walk:close(): cancels what is in flight. The body of __gc too. */
+/* walk:close(): cancels what is in handle. The body of __gc too. */
 static int walk_close(lua_State *L) {
     struct walk *w = check(L);
     if (w->state != WALK_DONE)
         w->state = WALK_CLOSED;
     pages_close(&w->pages);
-    sift_free(&w->sift);
+    dedup_free(&w->dedup);
     return 0;
 }
 

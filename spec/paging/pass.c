@@ -159,12 +159,12 @@ static void repeated(void) {
 }
 
 /* Records without an id: a later pass that has more of them than the first delivered has lost one. */
-static void nameless(lua_State *L) {
-    struct sift sift = {.names = 0};
+static void unidentified(lua_State *L) {
+    struct dedup dedup = {.names = 0};
     static const int counts[] = {2, 3, 3, 2, 1};
     for (int pass = 0; pass < 5; pass++) {
         if (pass > 0)
-            CHECK(sift_next_pass(&sift), "memory");
+            CHECK(dedup_next_pass(&dedup), "memory");
         lua_settop(L, 0);
         lua_newtable(L);
         lua_newtable(L);
@@ -172,11 +172,11 @@ static void nameless(lua_State *L) {
             lua_newtable(L);
             lua_rawseti(L, -2, i);
         }
-        struct sifted page = sift_page(L, &sift, 1, 0, 0);
+        struct dedup_page page = dedup_page(L, &dedup, 1, 0, 0);
         CHECK(page.fresh == counts[pass] && page.kept == (pass == 0 ? 2 : 0), "pass %d", pass);
-        CHECK(pass == 0 || sift_same(&sift) == (counts[pass] == counts[pass - 1]), "pass %d", pass);
+        CHECK(pass == 0 || dedup_same(&dedup) == (counts[pass] == counts[pass - 1]), "pass %d", pass);
     }
-    sift_free(&sift);
+    dedup_free(&dedup);
     struct pass p;
     pass_start(&p, 1, 0);
     pass_page(&p, &(struct page_seen){1, 3, 1, 100, 3, 3});
@@ -210,7 +210,7 @@ int main(void) {
     CHECK(L != NULL, "memory");
     table(L);
     repeated();
-    nameless(L);
+    unidentified(L);
     absurd();
     lua_close(L);
     puts("pass: ok");

@@ -1,4 +1,4 @@
-/* Lists that are made up here, and a reader that drives pass and sift as walk.c does. For pass.c and drift.c. */
+/* Lists that are made up here, and a reader that drives pass and dedup as walk.c does. For pass.c and drift.c. */
 #ifndef CALIRA_SPEC_READER_H
 #define CALIRA_SPEC_READER_H
 
@@ -112,7 +112,7 @@ static void list_answer(const struct list *l, int64_t page, struct answer *a) {
         a->ids[a->records++] = l->ids[i];
 }
 
-/* ---- the reader: as walk.c drives pass and sift ---- */
+/* ---- the reader: as walk.c drives pass and dedup ---- */
 
 struct reader {
     lua_State *L; /* slots: names, order */
@@ -121,7 +121,7 @@ struct reader {
     int still_after; /* answers after which nothing changes any more; -1: never */
     int lookahead;
     struct pass pass;
-    struct sift sift;
+    struct dedup dedup;
     struct reading reading;
     struct answer answers[80]; /* by page, a ring */
     int64_t asked;             /* the page to ask for next */
@@ -172,7 +172,7 @@ static int64_t reader_take(struct reader *r, const struct answer *a) {
         lua_setfield(r->L, -2, "id");
         lua_rawseti(r->L, -2, i + 1);
     }
-    struct sifted page = sift_page(r->L, &r->sift, NAMES, r->reading.exact ? ORDER : 0, 0);
+    struct dedup_page page = dedup_page(r->L, &r->dedup, NAMES, r->reading.exact ? ORDER : 0, 0);
     for (lua_Integer i = 1; i <= page.kept; i++) {
         lua_rawgeti(r->L, -1, i);
         lua_getfield(r->L, -1, "id");
@@ -216,9 +216,9 @@ static void reader_pass(struct reader *r) {
 /* What comes after the last pass: as pass_next. */
 static enum pass_next reader_next(struct reader *r) {
     struct reading *g = &r->reading;
-    g->same = g->passes > 1 && sift_same(&r->sift);
-    g->in_order = r->sift.in_order;
-    g->ids = r->sift.current.count;
+    g->same = g->passes > 1 && dedup_same(&r->dedup);
+    g->in_order = r->dedup.in_order;
+    g->ids = r->dedup.current.count;
     return pass_next(&r->pass, g);
 }
 
@@ -230,15 +230,15 @@ static enum pass_next reader_read(struct reader *r) {
     r->reading.passes = 0;
     while (next == PASS_AGAIN && !r->failed) {
         if (r->reading.passes++ > 0) {
-            CHECK(sift_next_pass(&r->sift), "memory");
-            r->sift.healing = !r->reading.exact;
+            CHECK(dedup_next_pass(&r->dedup), "memory");
+            r->dedup.later_pass = !r->reading.exact;
             r->count = r->reading.exact ? 0 : r->count;
         }
         pass_start(&r->pass, r->pass.first ? r->pass.first : 1, 0);
         reader_pass(r);
         next = reader_next(r);
     }
-    sift_free(&r->sift);
+    dedup_free(&r->dedup);
     return next;
 }
 

@@ -8,7 +8,7 @@ local paging = {}
 local MAX_PER_PAGE = 100
 local BIG_ID = 9007199254740992     -- 2^53: ids beyond it are not exact in a double
 
-local UNKNOWN_FIELDS = { "x_carbon_grams", 12.5, "x_tags", json.array{ "new", json.null }, "x_site", { "floor", 3 } }
+local UNKNOWN_FIELDS = { "x_carbon_grams", 12.5, "x_tags", json.array{ "new", json.null }, "x_site", { "layer", 3 } }
 
 local kept = assert(lrucache.new(600))
 
