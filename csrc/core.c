@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "calira.h"
 #include "embedded.h"
 #include "engine/wait.h"
@@ -25,9 +26,12 @@ static int f_isatty(lua_State *L) {
 
 int luaopen_calira_core(lua_State *L) {
     luaL_checkversion(L);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE)
+        return 1; /* loaded once more, after package.loaded was cleared: there is one engine, and this is what drives it */
     lua_newtable(L);
     loop_of(L); /* the engine first, so that it is the last to be finalized */
     error_open(L);
+    text_open(L);
     json_open(L);
     files_open(L);
     wait_open(L);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define ERROR "calira.error"
 
 static const char hidden_key; /* registry: the prefix of this library's own chunk names */
@@ -40,8 +42,13 @@ static void new_object(lua_State *L, const char *kind, const char *format, va_li
     luaL_setmetatable(L, ERROR);
     lua_pushstring(L, kind);
     lua_setfield(L, -2, "kind");
+    size_t size;
+    const char *message;
     lua_pushvfstring(L, format, arguments);
-    lua_setfield(L, -2, "message");
+    message = lua_tolstring(L, -1, &size);
+    text_push_masked(L, message, size); /* it may hold a server's words */
+    lua_setfield(L, -3, "message");
+    lua_pop(L, 1);
     if (error_where(L))
         lua_setfield(L, -2, "at");
 }
@@ -96,6 +103,17 @@ static int error_tostring(lua_State *L) {
     add_field(L, &text, "message", "", "");
     add_field(L, &text, "at", " (", ")");
     luaL_pushresult(&text);
+    size_t size;
+    const char *whole = lua_tolstring(L, -1, &size);
+    text_push_masked(L, whole, size); /* whoever has changed a field since */
+    return 1;
+}
+
+/* "failed: " .. err */
+static int error_concat(lua_State *L) {
+    luaL_tolstring(L, 1, NULL);
+    luaL_tolstring(L, 2, NULL);
+    lua_concat(L, 2);
     return 1;
 }
 
@@ -141,6 +159,8 @@ void error_open(lua_State *L) {
     luaL_newmetatable(L, ERROR);
     lua_pushcfunction(L, error_tostring);
     lua_setfield(L, -2, "__tostring");
+    lua_pushcfunction(L, error_concat);
+    lua_setfield(L, -2, "__concat");
     lua_pop(L, 1);
     luaL_setfuncs(L, functions, 0);
 }

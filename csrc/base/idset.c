@@ -25,6 +25,13 @@ static bool grow(struct idset *s) {
     return true;
 }
 
+bool idset_reserve(struct idset *s, size_t count) {
+    while ((s->used + count) * 4 > s->room * 3)
+        if (!grow(s))
+            return false;
+    return true;
+}
+
 /* Ors the bits into the entry of `base` and returns those that were not there before; *failed: out of memory. */
 static uint64_t put(struct idset *s, uint64_t base, uint64_t bits, bool *failed) {
     *failed = s->used * 4 >= s->room * 3 && !grow(s);

@@ -1,4 +1,4 @@
-/* A set of 63-bit ids, compact where they are dense: an open-addressing table whose entries are 64 ids each
+/* A set of 64-bit ids, compact where they are dense: an open-addressing table whose entries are 64 ids each
  * (a number and a bitmap). Dense ids cost about half a byte each, scattered ones up to 32; any are correct.
  * Owned by the structure that embeds it; idset_free ends it.
  */
@@ -21,6 +21,9 @@ struct idset {
 };
 
 enum idset_result { IDSET_NEW, IDSET_KNOWN, IDSET_NO_MEMORY };
+
+/* Makes room for `count` more ids, which idset_add then takes without allocating. False: out of memory. */
+bool idset_reserve(struct idset *s, size_t count);
 
 enum idset_result idset_add(struct idset *s, uint64_t id);
 bool idset_has(const struct idset *s, uint64_t id);

@@ -1,6 +1,7 @@
 #include "engine/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,7 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MOST_RESTARTS = 3, MOST_CONNECTIONS = 64, MOST_ROUNDS = 8 };
+#include "base/error.h"
+
+enum { MOST_RESTARTS = 3, MOST_CONNECTIONS = 64, MOST_ROUNDS = 8, MOST_EVENTS = 64, MOST_READS = 1000 };
+
+static const int64_t PAUSE_COUNTED = NS_PER_SECOND / 4; /* of a reader's pause, as time of the attempts under way */
 
 /* ---- libcurl's callbacks: they record, and touch neither Lua nor the multi handle ---- */
 
@@ -51,6 +56,10 @@ static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_socka
     int fd = socket(address->family, type, address->protocol);
     if (fd >= 0)
         lp->sockets[lp->socket_count++] = fd;
+#ifndef SOCK_CLOEXEC
+    if (fd >= 0)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
     return fd;
 }
 
@@ -137,15 +146,15 @@ static void add_to_multi(struct loop *lp, struct handle *f) {
 
 /* Sends again all that was attached, on a new multi handle. `abandon`: the old easy handles are not to be touched. */
 static void restart_all(struct loop *lp, bool abandon) {
-    struct link again;
-    link_init(&again);
-    link_move(&again, &lp->handles);
+    struct link handles;
+    link_init(&handles);
+    link_move(&handles, &lp->handles);
     struct link *l;
-    while ((l = link_take(&again)) != NULL) {
+    while ((l = link_take(&handles)) != NULL) {
         struct handle *f = link_owner(l, struct handle, link);
         link_put(&lp->handles, l);
         f->attached = false;
-        CURLcode code = f->restarts++ < MOST_RESTARTS ? f->restart(f, abandon) : CURLE_OUT_OF_MEMORY;
+        CURLcode code = f->restarts <= MOST_RESTARTS ? f->restart(f, abandon) : CURLE_OUT_OF_MEMORY;
         if (code == CURLE_OK)
             add_to_multi(lp, f);
         else
@@ -153,8 +162,11 @@ static void restart_all(struct loop *lp, bool abandon) {
     }
 }
 
-static void loop_rebuild(struct loop *lp) {
-    lp->broken = false;
+/* Replaces the multi handle. Where no transfer is known to be the cause, all are charged: so this ends, too. */
+static void rebuild(struct loop *lp) {
+    for (struct link *l = lp->handles.next; !lp->charged && l != &lp->handles; l = l->next)
+        link_owner(l, struct handle, link)->restarts++;
+    lp->broken = lp->charged = false;
     multi_close(lp);
     restart_all(lp, false);
 }
@@ -168,11 +180,17 @@ struct abandoned {
 static struct abandoned *abandoned_engines;
 static pthread_mutex_t abandoned_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Counts the forks that led to this process. Written in a child alone, before it has other threads. */
+static volatile unsigned generation;
+
+static void count_fork(void) {
+    generation++;
+}
+
 void loop_check_fork(struct loop *lp) {
-    pid_t pid = getpid();
-    if (lp->pid == pid || lp->closed)
+    if (lp->generation == generation || lp->closed)
         return;
-    lp->pid = pid;
+    lp->generation = generation;
     struct abandoned *a = malloc(sizeof *a);
     if (a) {
         pthread_mutex_lock(&abandoned_lock);
@@ -182,8 +200,8 @@ void loop_check_fork(struct loop *lp) {
     }
     lp->multi = NULL;
     lp->curl_when = -1;
-    lp->broken = false;
-    poller_close(&lp->poller);
+    lp->broken = lp->charged = false;
+    poller_abandon(&lp->poller);
     for (size_t i = 0; i < lp->socket_count; i++)
         close(lp->sockets[i]); /* without shutdown: the connection is the parent's */
     lp->socket_count = 0;
@@ -219,10 +237,31 @@ void loop_timer_drop(struct loop *lp, struct timer *t) {
     timer_drop(&lp->timers, t);
 }
 
+void loop_attempt_arm(struct loop *lp, struct timer *t, int64_t ns) {
+    timer_arm(&lp->attempts, t, timer_now() - lp->skipped + ns);
+    loop_alarm(lp);
+}
+
+void loop_attempt_drop(struct loop *lp, struct timer *t) {
+    timer_drop(&lp->attempts, t);
+}
+
+void loop_own(struct loop *lp, struct resource *r) {
+    link_put(&lp->resources, &r->link);
+}
+
 static void act(struct loop *lp, curl_socket_t fd, int mask) {
     int running;
     if (lp->multi && curl_multi_socket_action(lp->multi, fd, mask, &running) != CURLM_OK)
         lp->broken = true;
+}
+
+/* Out of memory: what libcurl 7.88 says of an over-long header line on HTTP/1 too, where a line has arrived by then and
+ * the connection is closed: nothing else is harmed. In all other cases the multi handle is not to be used again. */
+static bool harmless(const struct handle *f) {
+    long version = 0;
+    curl_easy_getinfo(f->easy, CURLINFO_HTTP_VERSION, &version);
+    return f->answered && version != CURL_HTTP_VERSION_2_0;
 }
 
 /* Takes what libcurl finished out of the multi handle. */
@@ -235,9 +274,10 @@ static void collect(struct loop *lp) {
         char *private = NULL;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
         struct handle *f = (struct handle *)(void *)private;
-        if (code == CURLE_OUT_OF_MEMORY && f->restarts < MOST_RESTARTS) {
-            lp->broken = true; /* it stays among the handles and is sent again */
-            continue;
+        if (code == CURLE_OUT_OF_MEMORY && !harmless(f)) {
+            lp->broken = lp->charged = true;
+            if (!f->answered && ++f->restarts <= MOST_RESTARTS)
+                continue; /* it stays among the handles and is sent again */
         }
         curl_multi_remove_handle(lp->multi, easy);
         f->attached = false;
@@ -253,29 +293,35 @@ static void tell_completed(struct loop *lp) {
     }
 }
 
-/* libcurl's time and our own timers; true when something was done. */
-static bool run_due(struct loop *lp) {
-    int64_t now = timer_now();
+/* libcurl's time; true when something was done. */
+static bool run_curl(struct loop *lp, int64_t now) {
+    if (lp->curl_when < 0 || lp->curl_when > now)
+        return false;
+    lp->curl_when = -1;
+    act(lp, CURL_SOCKET_TIMEOUT, 0);
+    return true;
+}
+
+static bool fire_due(struct timers *set, int64_t now) {
     bool worked = false;
-    if (lp->curl_when >= 0 && lp->curl_when <= now) {
-        lp->curl_when = -1;
-        act(lp, CURL_SOCKET_TIMEOUT, 0);
-        worked = true;
-    }
     struct timer *t;
-    while ((t = timer_due(&lp->timers, now)) != NULL) {
+    while ((t = timer_due(set, now)) != NULL) {
         t->fire(t);
         worked = true;
     }
     return worked;
 }
 
+static int64_t earlier(int64_t a, int64_t b) {
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* When the engine itself has something to do: 0: now, -1: never. */
 static int64_t due(const struct loop *lp) {
     if (lp->broken || !link_alone(&lp->completed))
         return 0;
-    const struct timer *t = lp->timers.root;
-    return t && (lp->curl_when < 0 || t->when < lp->curl_when) ? t->when : lp->curl_when;
+    const struct timer *t = lp->timers.root, *attempt = lp->attempts.root;
+    return earlier(lp->curl_when, earlier(t ? t->when : -1, attempt ? attempt->when + lp->skipped : -1));
 }
 
 /* When there is something to do, for Lua too. */
@@ -294,14 +340,10 @@ int64_t loop_next(struct loop *lp) {
     return until(next_due(lp));
 }
 
-void loop_drive(struct loop *lp, int64_t ns) {
-    struct poller_event events[64];
-    loop_check_fork(lp);
-    int64_t left = until(due(lp));
-    if (left >= 0 && left < ns)
-        ns = left;
-    lp->turning = true;
-    int n = poller_wait(&lp->poller, events, 64, ns);
+/* Hands ready sockets to libcurl, waiting at most `ns` for one; returns how many there were. */
+static int take_events(struct loop *lp, int64_t ns) {
+    struct poller_event events[MOST_EVENTS];
+    int n = poller_wait(&lp->poller, events, MOST_EVENTS, ns);
     for (int i = 0; i < n; i++) {
         int flags = events[i].flags, mask = 0;
         mask |= flags & POLLER_READ ? CURL_CSELECT_IN : 0;
@@ -309,17 +351,60 @@ void loop_drive(struct loop *lp, int64_t ns) {
         mask |= flags & POLLER_ERROR ? CURL_CSELECT_ERR : 0;
         act(lp, events[i].fd, mask);
     }
-    /* What completes may start other handles, which libcurl wants to push off at once: a few rounds, so that they are on the
-     * wire when this returns; not for ever, so that a turn ends. */
+    return n;
+}
+
+/* Tells whose time it was since the loop looked last. A long pause after which something is there to read was the
+ * reader's, and so is one of a script that polls nothing; in the poll of a host that found nothing it was the servers'. */
+static int account_pause(struct loop *lp) {
+    int64_t pause = timer_now() - lp->looked;
+    if (pause <= PAUSE_COUNTED)
+        return 0;
+    struct poller_event ready;
+    bool waited = lp->polled && poller_wait(&lp->poller, &ready, 1, 0) == 0;
+    if (!waited) {
+        lp->skipped += pause - PAUSE_COUNTED;
+        for (struct link *l = lp->handles.next; l != &lp->handles; l = l->next)
+            link_owner(l, struct handle, link)->stretch(link_owner(l, struct handle, link));
+    }
+    return 1;
+}
+
+/* Deadlines of attempts, once all that has arrived is taken in. */
+static bool fire_attempts(struct loop *lp, bool *drained) {
+    const struct timer *t = lp->attempts.root;
+    if (!t || t->when > timer_now() - lp->skipped)
+        return false;
+    if (!*drained) {
+        for (int i = 0; i < MOST_READS && take_events(lp, 0) > 0; i++)
+            continue;
+        *drained = true;
+        return true;
+    }
+    return fire_due(&lp->attempts, timer_now() - lp->skipped);
+}
+
+void loop_drive(struct loop *lp, int64_t ns) {
+    loop_check_fork(lp);
+    lp->turning = true;
+    bool drained = false, paused = account_pause(lp);
+    int64_t left = until(due(lp));
+    take_events(lp, paused ? 0 : left >= 0 && left < ns ? left : ns);
+    /* What completes may start other handles, which libcurl wants to push off at once: a few rounds, so that they are on
+     * the wire when this returns; not for ever, so that a turn ends. */
     for (int round = 0; round < MOST_ROUNDS; round++) {
-        bool worked = run_due(lp);
+        bool worked = run_curl(lp, timer_now());
         collect(lp);
         if (lp->broken)
-            loop_rebuild(lp);
-        if (!worked && link_alone(&lp->completed))
-            break;
+            rebuild(lp);
+        worked |= !link_alone(&lp->completed);
         tell_completed(lp);
+        worked |= fire_due(&lp->timers, timer_now());
+        worked |= fire_attempts(lp, &drained);
+        if (!worked)
+            break;
     }
+    lp->looked = timer_now();
     lp->turning = false;
 }
 
@@ -329,13 +414,17 @@ void loop_turn(struct loop *lp, int64_t ns) {
 }
 
 bool loop_busy(const struct loop *lp) {
-    return !link_alone(&lp->handles) || !link_alone(&lp->completed) || lp->timers.root || !link_alone(&lp->fired) ||
-           !link_alone(&lp->notifiers) || lp->tasks;
+    return !link_alone(&lp->handles) || !link_alone(&lp->completed) || lp->timers.root || lp->attempts.root ||
+           !link_alone(&lp->fired) || !link_alone(&lp->notifiers) || lp->tasks;
+}
+
+bool loop_idle(const struct loop *lp) {
+    return !loop_busy(lp);
 }
 
 bool loop_stuck(const struct loop *lp) {
     return lp->tasks && link_alone(&lp->handles) && link_alone(&lp->completed) && !lp->timers.root &&
-           link_alone(&lp->fired) && link_alone(&lp->notifiers);
+           !lp->attempts.root && link_alone(&lp->fired) && link_alone(&lp->notifiers);
 }
 
 void loop_alarm(struct loop *lp) {
@@ -351,6 +440,8 @@ static CURLcode curl_ready;
 
 static void init_curl(void) {
     curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (curl_ready == CURLE_OK && pthread_atfork(NULL, NULL, count_fork) != 0)
+        curl_ready = CURLE_OUT_OF_MEMORY;
 }
 
 /* Idempotent: the body of __gc. */
@@ -360,15 +451,27 @@ static int loop_close(lua_State *L) {
         return 0;
     loop_check_fork(lp);
     lp->closed = true;
+    struct link *l;
+    while ((l = link_take(&lp->resources)) != NULL) {
+        struct resource *r = link_owner(l, struct resource, link);
+        r->release(r);
+    }
     multi_close(lp);
     while (link_take(&lp->handles) || link_take(&lp->completed) || link_take(&lp->fired) || link_take(&lp->notifiers))
         continue;
     while (lp->timers.root)
         timer_drop(&lp->timers, lp->timers.root);
+    while (lp->attempts.root)
+        timer_drop(&lp->attempts, lp->attempts.root);
     poller_close(&lp->poller);
     free(lp->sockets);
     lp->sockets = NULL;
     return 0;
+}
+
+void loop_check_open(lua_State *L, const struct loop *lp) {
+    if (lp->closed)
+        error_throw(L, "closed", "the Lua state is being closed");
 }
 
 struct loop *loop_of(lua_State *L) {
@@ -384,11 +487,12 @@ struct loop *loop_of(lua_State *L) {
     if (curl_ready != CURLE_OK)
         luaL_error(L, "calira: libcurl did not start: %s", curl_easy_strerror(curl_ready));
     lp = lua_newuserdatauv(L, sizeof *lp, 0);
-    *lp = (struct loop){.poller = {-1, -1, -1}, .curl_when = -1, .pid = getpid()};
+    *lp = (struct loop){.poller = {-1, -1, -1}, .curl_when = -1, .generation = generation, .looked = timer_now()};
     link_init(&lp->handles);
     link_init(&lp->completed);
     link_init(&lp->fired);
     link_init(&lp->notifiers);
+    link_init(&lp->resources);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, loop_close);
     lua_setfield(L, -2, "__gc");

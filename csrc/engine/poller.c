@@ -1,6 +1,7 @@
 #include "engine/poller.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +28,10 @@ void poller_close(struct poller *p) {
 }
 
 #ifdef __linux__
+
+void poller_abandon(struct poller *p) {
+    poller_close(p);
+}
 
 bool poller_open(struct poller *p) {
     *p = (struct poller){.fd = epoll_create1(EPOLL_CLOEXEC), .alarm = -1, .armed = -1};
@@ -101,8 +106,14 @@ void poller_alarm(struct poller *p, int64_t when) {
 
 #else
 
+void poller_abandon(struct poller *p) {
+    *p = (struct poller){.fd = -1, .alarm = -1, .armed = -1};
+}
+
 bool poller_open(struct poller *p) {
     *p = (struct poller){.fd = kqueue(), .alarm = -1, .armed = -1};
+    if (p->fd >= 0)
+        fcntl(p->fd, F_SETFD, FD_CLOEXEC);
     return p->fd >= 0;
 }
 
@@ -146,7 +157,7 @@ void poller_alarm(struct poller *p, int64_t when) {
         return;
     struct kevent change;
     int64_t ms = when < 0 ? 0 : (when - timer_now() + 999999) / 1000000;
-    EV_SET(&change, 1, EVFILT_TIMER, when < 0 ? EV_DELETE : EV_ADD | EV_ONESHOT, 0, ms < 0 ? 0 : ms, NULL);
+    EV_SET(&change, 1, EVFILT_TIMER, when < 0 ? EV_DELETE : EV_ADD | EV_ENABLE | EV_ONESHOT, 0, ms < 1 ? 1 : ms, NULL);
     kevent(p->fd, &change, 1, NULL, 0, NULL);
     p->armed = when;
 }

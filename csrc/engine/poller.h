@@ -24,8 +24,11 @@ struct poller_event {
 /* Opens; false with errno where the system refuses. */
 bool poller_open(struct poller *p);
 
-/* Closes by number alone: after a fork the set is the parent's too and must be left as it is. */
 void poller_close(struct poller *p);
+
+/* What the child of a fork does instead: an epoll set is the parent's too, and is closed by number alone; a kqueue is not
+ * inherited at all, and its number may be another file by now. */
+void poller_abandon(struct poller *p);
 
 /* Watches `fd` for POLLER_READ and POLLER_WRITE; 0 ends it. `old` is what it was watched for. False: refused. */
 bool poller_watch(struct poller *p, int fd, int flags, int old);

@@ -10,14 +10,15 @@
 
 enum { INTERRUPT_NS = 250000000 }; /* Ctrl-C sets a hook, which runs when Lua does: look that often */
 
+/* Its user value is the function that wakes who waits: see core.park. */
 struct waiter {
-    struct link link; /* in its condition, then in loop->fired, then in none */
+    struct link link; /* in its condition, then in loop->fired until it was told, then in none */
     struct loop *loop;
     bool fired;
 };
 
 /* Registry: weak table of coroutines that the library started; what the Lua layer installed; waiters by address. */
-static const char owned_key, dispatch_key, host_key, waiters_key;
+static const char owned_key, dispatch_key, strand_key, waits_key, host_key, waiters_key;
 static const char wait_token; /* its address is what a waiting coroutine yields first */
 
 void cond_init(struct cond *c) {
@@ -34,20 +35,9 @@ void cond_signal(struct cond *c) {
     }
 }
 
-void cond_close(struct cond *c) {
-    while (link_take(&c->waiters))
-        continue;
-}
-
-static int waiter_gc(lua_State *L) {
-    struct waiter *w = luaL_checkudata(L, 1, WAITER);
-    link_drop(&w->link);
-    return 0;
-}
-
-/* Pushes a new waiter, linked into `c`. */
-static struct waiter *waiter_new(lua_State *L, struct loop *lp, struct cond *c) {
-    struct waiter *w = lua_newuserdatauv(L, sizeof *w, 0);
+/* Pushes a new waiter, in no list yet: what it waits for may have come true while this allocated. */
+static struct waiter *waiter_new(lua_State *L, struct loop *lp) {
+    struct waiter *w = lua_newuserdatauv(L, sizeof *w, 1);
     *w = (struct waiter){.loop = lp};
     link_init(&w->link);
     luaL_setmetatable(L, WAITER);
@@ -55,7 +45,6 @@ static struct waiter *waiter_new(lua_State *L, struct loop *lp, struct cond *c) 
     lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, w);
     lua_pop(L, 1);
-    link_put(&c->waiters, &w->link);
     return w;
 }
 
@@ -118,10 +107,12 @@ static void block(lua_State *L, struct waiter *w) {
             more = dispatch(L, true);
         if (w->fired)
             break;
+        if (!more && loop_idle(lp))
+            error_throw(L, "argument",
+                        "this wait could never end: nothing is under way, so what it waits for waits for it");
         loop_drive(lp, more ? 0 : INTERRUPT_NS);
         interrupts(L, lp);
     }
-    link_drop(&w->link);
     wait_notify(L, lp);
     loop_alarm(lp);
 }
@@ -163,14 +154,20 @@ static void await(lua_State *L, struct waiter *w, lua_KContext ctx, lua_KFunctio
     block(L, w);
 }
 
-void wait_on(lua_State *L, struct loop *lp, struct cond *c, lua_KContext ctx, lua_KFunction k) {
-    luaL_checkstack(L, 8, "calira");
-    if (lp->closed) /* a finalizer of the user's that runs after the engine's */
-        error_throw(L, "closed", "the Lua state is being closed: nothing can be waited for");
+void wait_until(lua_State *L, struct loop *lp, struct cond *c, wait_ready *ready, const void *what, lua_KContext ctx,
+                lua_KFunction k) {
     int top = lua_gettop(L);
-    struct waiter *w = waiter_new(L, lp, c);
-    await(L, w, ctx, k);
-    lua_settop(L, top);
+    while (!ready(what)) {
+        luaL_checkstack(L, 8, "calira");
+        struct waiter *w = waiter_new(L, lp);
+        loop_check_open(L, lp); /* a finalizer of the user's that runs after the engine's */
+        if (!ready(what)) {
+            link_put(&c->waiters, &w->link);
+            await(L, w, ctx, k);
+            link_drop(&w->link);
+        }
+        lua_settop(L, top);
+    }
 }
 
 /* ---- for the Lua layer: waiters, sleeps and events ---- */
@@ -189,16 +186,39 @@ static int f_await(lua_State *L) {
     return f_await_k(L, LUA_OK, 0);
 }
 
-/* core.fired(): the next waiter that fired and was not told of yet, or nil. */
-static int f_fired(lua_State *L) {
+/* core.park(waiter, wake): `wake` is called once the waiter has fired, at once where it has already. It may be called more
+ * than once, and must not wait. */
+static int f_park(lua_State *L) {
+    struct waiter *w = luaL_checkudata(L, 1, WAITER);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, 1);
+    if (w->fired)
+        lua_call(L, 0, 0);
+    return 0;
+}
+
+/* core.wake(): calls the wake function of each waiter that fired. One that raises (an interrupt) is called again later. A
+ * waiter without one is not parked yet, and is woken by core.park. */
+static int f_wake(lua_State *L) {
     struct loop *lp = loop_of(L);
-    struct link *l;
+    lua_settop(L, 0);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &waiters_key);
-    while ((l = link_take(&lp->fired)) != NULL) {
-        if (lua_rawgetp(L, -1, link_owner(l, struct waiter, link)) != LUA_TNIL)
-            return 1;
-        lua_pop(L, 1); /* nobody holds it any more */
+    while (!link_alone(&lp->fired)) {
+        struct waiter *w = link_owner(lp->fired.next, struct waiter, link);
+        if (lua_rawgetp(L, 1, w) != LUA_TNIL && lua_getiuservalue(L, 2, 1) == LUA_TFUNCTION)
+            lua_call(L, 0, 0);
+        link_drop(&w->link);
+        lua_settop(L, 1);
     }
+    return 0;
+}
+
+/* waiter:close(): it is not waited for any more. For hosts that close whatever they waited for. */
+static int waiter_close(lua_State *L) {
+    struct waiter *w = luaL_checkudata(L, 1, WAITER);
+    link_drop(&w->link);
     return 0;
 }
 
@@ -218,6 +238,7 @@ static void event_due(struct timer *t) {
 
 static struct event *event_new(lua_State *L) {
     struct loop *lp = loop_of(L);
+    loop_check_open(L, lp);
     struct event *e = lua_newuserdatauv(L, sizeof *e, 0);
     *e = (struct event){.loop = lp, .timer = {.fire = event_due}};
     cond_init(&e->cond);
@@ -235,7 +256,7 @@ static int event_leave(lua_State *L) {
 static int event_gc(lua_State *L) {
     struct event *e = luaL_checkudata(L, 1, EVENT);
     loop_timer_drop(e->loop, &e->timer);
-    cond_close(&e->cond);
+    cond_signal(&e->cond);
     return 0;
 }
 
@@ -246,12 +267,15 @@ static int event_set(lua_State *L) {
     return 0;
 }
 
+static bool event_is_set(const void *what) {
+    return ((const struct event *)what)->set;
+}
+
 static int event_wait_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
     struct event *e = luaL_checkudata(L, 1, EVENT);
     lua_settop(L, 1);
-    while (!e->set)
-        wait_on(L, e->loop, &e->cond, ctx, event_wait_k);
+    wait_until(L, e->loop, &e->cond, event_is_set, e, ctx, event_wait_k);
     return 0;
 }
 
@@ -291,12 +315,33 @@ static int f_own(lua_State *L) {
     return 1;
 }
 
-/* core.dispatcher(f): f(stuck) wakes who fired and resumes tasks. core.host(f): f() gives the wait function of a host's
- * coroutine, or nil. */
+void wait_push_strand(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &strand_key) == LUA_TFUNCTION)
+        lua_call(L, 0, 1);
+}
+
+void wait_check_strand(lua_State *L, const char *message) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &waits_key) == LUA_TFUNCTION) {
+        lua_insert(L, -2);
+        lua_call(L, 1, 1);
+        if (lua_toboolean(L, -1))
+            error_throw(L, "argument", "%s", message);
+        lua_pop(L, 1);
+    } else {
+        lua_pop(L, 2);
+    }
+}
+
+/* core.dispatcher(dispatch, strand, waits): dispatch(stuck) wakes who fired and resumes tasks; strand() is what runs now;
+ * waits(strand): whether that one waits for what runs now. core.host(f): f() gives the wait function of a host's coroutine,
+ * or nil. */
 static int f_dispatcher(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_settop(L, 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &dispatch_key);
+    static const char *const keys[] = {&dispatch_key, &strand_key, &waits_key};
+    for (int i = 0; i < 3; i++) {
+        luaL_checktype(L, i + 1, LUA_TFUNCTION);
+        lua_pushvalue(L, i + 1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, keys[i]);
+    }
     return 0;
 }
 
@@ -343,8 +388,9 @@ static int f_timeout(lua_State *L) {
     int64_t ns = loop_next(lp);
     loop_alarm(lp);
     if (ns < 0)
-        return 0;
-    lua_pushnumber(L, (double)ns / (double)NS_PER_SECOND);
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (double)ns / (double)NS_PER_SECOND);
     return 1;
 }
 
@@ -376,16 +422,19 @@ static void new_weak(lua_State *L, const void *key, const char *mode) {
 
 void wait_open(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"await", f_await},     {"fired", f_fired},   {"event", f_event},   {"sleep", f_sleep},   {"own", f_own},
-        {"tasks", f_tasks},     {"host", f_host},     {"step", f_step},     {"pollfd", f_pollfd}, {"now", f_now},
-        {"timeout", f_timeout}, {"events", f_events}, {"yields", f_yields}, {NULL, NULL},
+        {"await", f_await}, {"park", f_park},       {"wake", f_wake},     {"event", f_event},   {"sleep", f_sleep},
+        {"own", f_own},     {"tasks", f_tasks},     {"host", f_host},     {"step", f_step},     {"pollfd", f_pollfd},
+        {"now", f_now},     {"timeout", f_timeout}, {"events", f_events}, {"yields", f_yields}, {NULL, NULL},
     };
+    static const luaL_Reg waiter_methods[] = {{"close", waiter_close}, {NULL, NULL}};
     static const luaL_Reg event_methods[] = {{"set", event_set}, {"wait", event_wait}, {NULL, NULL}};
     new_weak(L, &owned_key, "k");
     new_weak(L, &waiters_key, "v");
     luaL_newmetatable(L, WAITER);
-    lua_pushcfunction(L, waiter_gc);
+    lua_pushcfunction(L, waiter_close);
     lua_setfield(L, -2, "__gc");
+    luaL_newlib(L, waiter_methods);
+    lua_setfield(L, -2, "__index");
     luaL_newmetatable(L, EVENT);
     lua_pushcfunction(L, event_gc);
     lua_setfield(L, -2, "__gc");

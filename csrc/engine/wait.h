@@ -1,8 +1,8 @@
 /* The one function that waits, and the condition it waits for.
  *
- * A condition lives in the userdata that it tells about (a request, a walk, a client, a sleep). A waiter is a userdata on
+ * A condition lives in the userdata that it tells about (a request, a walk, a client, an event). A waiter is a userdata on
  * the stack of whoever waits; it is linked into its condition and unlinked from either side, whichever goes first.
- * Nothing here calls libcurl; Lua code runs only inside wait_on and wait_notify, never inside a turn of the loop.
+ * Nothing here calls libcurl; Lua code runs only inside wait_until and wait_notify, never inside a turn of the loop.
  */
 #ifndef CALIRA_WAIT_H
 #define CALIRA_WAIT_H
@@ -24,17 +24,28 @@ struct notifier {
 };
 
 void cond_init(struct cond *c);
-void cond_signal(struct cond *c); /* wakes all that wait now; allocates nothing, may be called inside a turn */
-void cond_close(struct cond *c);  /* lets go of all waiters without waking them: the owner goes away */
+/* Wakes all that wait now, to look again; in the finalizer of the owner, too. Allocates nothing, may be called in a turn. */
+void cond_signal(struct cond *c);
 
-/* Waits until `c` is signalled, in the gentlest way that is open (CONTRACT section 7), then returns, or, where the
- * coroutine yielded, calls `k` instead with `ctx`: the caller looks again at what it waits for. The stack above the
- * caller's own slots is not kept: continuations start with lua_settop. Raises what interrupts it (Ctrl-C). */
-void wait_on(lua_State *L, struct loop *lp, struct cond *c, lua_KContext ctx, lua_KFunction k);
+/* Waits until `ready(what)`, in the gentlest way that is open (CONTRACT section 7), then returns; where the coroutine
+ * yielded it calls `k` with `ctx` instead, which calls this again. `c` is signalled when `ready` may have changed. When it
+ * returns, nothing has run between the last look at `what`, which said yes, and the return: act before the next Lua call.
+ * The stack above the caller's own slots is not kept: continuations start with lua_settop. Raises what interrupts it
+ * (Ctrl-C), kind `argument` where nothing under way could end the wait, kind `closed` while the state is being closed. */
+typedef bool wait_ready(const void *what);
+void wait_until(lua_State *L, struct loop *lp, struct cond *c, wait_ready *ready, const void *what, lua_KContext ctx,
+                lua_KFunction k);
 
 /* Tells Lua what is new: notifiers, waiters that fired, tasks that can go on. True where more can be told at once. Raises
  * nothing of its own. */
 bool wait_notify(lua_State *L, struct loop *lp);
+
+/* Pushes what runs here, to be compared: a task, a coroutine of a host's loop, or the main program. */
+void wait_push_strand(lua_State *L);
+
+/* Raises `argument` with the message where whoever is on the top, which is popped, waits (through whatever tasks) for what runs
+ * here, or is the same: so that a wait for it could never end. */
+void wait_check_strand(lua_State *L, const char *message);
 
 /* Adds the functions of this layer to the module table on the top. */
 void wait_open(lua_State *L);

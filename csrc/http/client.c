@@ -1,20 +1,25 @@
 #include "http/client.h"
 
 #include <lauxlib.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "http/trace.h"
 
-/* Registry: clients by the address of their queue's notifiers; what the Lua layer does when a token is wanted. */
-static const char clients_key, token_key;
+#define ADDRESS "calira.address"
+
+/* Registry: clients by the address of their queue's notifier; what the Lua layer does when a token or a permit is wanted;
+ * how it tells whether the running task is what a client waits for. */
+static const char clients_key, supply_key, supplying_key;
 
 struct client *client_check(lua_State *L, int index) {
     struct client *c = luaL_testudata(L, index, CLIENT);
     if (!c)
         error_throw(L, "argument", "a client is expected (got %s)", luaL_typename(L, index));
     loop_check_fork(c->queue.loop);
+    loop_check_open(L, c->queue.loop);
     if (c->queue.closed)
         error_throw(L, "closed", "the client is closed");
     return c;
@@ -54,26 +59,46 @@ void client_tell(lua_State *L, int index) {
         warn_of(L, "calira: ");
 }
 
-static int tell_token(lua_State *L) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &token_key);
+/* (client, what, rejected token or nil): has the Lua layer start to fetch a token, or to ask the limiter. */
+static int tell_supply(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &supply_key);
     lua_insert(L, 1);
-    lua_call(L, 2, 0);
+    lua_call(L, 3, 0);
     return 0;
 }
+
+/* What is wanted is asked for once. Where that fails, what waits for it fails too, and what comes later asks again. */
+static void supply(lua_State *L, struct queue *n, int client, enum source_state *state, const char *what,
+                   bool rejected) {
+    if (*state != SOURCE_WANTED)
+        return;
+    *state = SOURCE_ASKED;
+    lua_pushcfunction(L, tell_supply);
+    lua_pushvalue(L, client);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)what);
+    if (rejected)
+        lua_getiuservalue(L, client, CLIENT_TOKEN);
+    else
+        lua_pushnil(L);
+    if (lua_pcall(L, 3, 0, 0) == LUA_OK)
+        return;
+    lua_pushnil(L);
+    lua_setiuservalue(L, client, CLIENT_TOKEN_ERROR);
+    queue_token_failed(n);
+    lua_error(L); /* no memory, or an interrupt: not ours to keep */
+}
+
+/* The lightuserdata that names what is wanted; its address is all that counts. */
+static const char WANT_TOKEN[] = "token", WANT_PERMIT[] = "permit";
 
 static void notify(lua_State *L, struct notifier *a) {
     struct queue *n = link_owner(a, struct queue, notifiers);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
     if (lua_rawgetp(L, -1, a) == LUA_TUSERDATA) {
-        client_tell(L, -1);
-        if (n->token_state == TOKEN_WANTED) {
-            n->token_state = TOKEN_ASKED;
-            lua_pushcfunction(L, tell_token);
-            lua_pushvalue(L, -2);
-            lua_pushstring(L, n->token_rejected ? n->token : NULL);
-            if (lua_pcall(L, 2, 0, 0) != LUA_OK)
-                warn_of(L, "calira: ");
-        }
+        int client = lua_gettop(L);
+        client_tell(L, client);
+        supply(L, n, client, &n->token_state, WANT_TOKEN, n->token_rejected);
+        supply(L, n, client, &n->permit_state, WANT_PERMIT, false);
     }
     lua_pop(L, 2);
 }
@@ -104,10 +129,11 @@ static const char *string(lua_State *L, const char *name) {
 
 static void read_options(lua_State *L, struct client *c) {
     struct queue *n = &c->queue;
+    double max_body = number(L, "max_body", 64.0 * 1024 * 1024);
     c->settings = (struct settings){
         .timeout = number(L, "timeout", 60),
         .connect_timeout = number(L, "connect_timeout", 10),
-        .max_body = (size_t)number(L, "max_body", 64.0 * 1024 * 1024),
+        .max_body = max_body < (double)(SIZE_MAX / 2) ? (size_t)max_body : SIZE_MAX / 2,
         .user_agent = string(L, "user_agent"),
         .proxy = string(L, "proxy"),
         .ca_file = string(L, "ca_file"),
@@ -124,6 +150,7 @@ static void read_options(lua_State *L, struct client *c) {
     n->rate = number(L, "rate", 0);
     n->max_in_flight = (int)number(L, "max_in_flight", 8);
     n->token_from_lua = flag(L, "token_from_lua");
+    n->limited = flag(L, "limiter");
 }
 
 static void open_base(lua_State *L, struct client *c) {
@@ -146,16 +173,28 @@ static void open_base(lua_State *L, struct client *c) {
                     "allow_http = true if you must");
 }
 
+static void release(struct resource *resource) {
+    struct client *c = link_owner(resource, struct client, resource);
+    queue_close(&c->queue);
+    link_drop(&c->queue.notifiers.link);
+    trace_free(c->queue.trace);
+    c->queue.trace = NULL;
+    url_close(&c->base);
+}
+
 /* core.client(options): a client. The options are checked and complete: see lua/calira/options.lua. Beyond those of a user:
  * carries_secrets (no token, but what it sends needs the same care). */
 static int f_client(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     struct loop *lp = loop_of(L);
+    loop_check_open(L, lp);
     struct client *c = lua_newuserdatauv(L, sizeof *c, CLIENT_VALUES);
-    *c = (struct client){.base = {NULL, false, false}};
+    *c = (struct client){.resource = {.release = release}};
+    link_init(&c->resource.link);
     queue_init(&c->queue, lp, &c->settings);
     luaL_setmetatable(L, CLIENT);
+    loop_own(lp, &c->resource);
     c->queue.notifiers.notify = notify;
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 2, CLIENT_OPTIONS);
@@ -165,9 +204,12 @@ static int f_client(lua_State *L) {
         lua_setiuservalue(L, 2, CLIENT_TRACE);
         c->queue.trace = trace_new();
     }
-    const char *token = string(L, "token");
-    if (token && !queue_token(&c->queue, token, -1))
-        luaL_error(L, "not enough memory");
+    if (lua_getfield(L, 1, "token") == LUA_TSTRING) {
+        const char *token = lua_tostring(L, -1);
+        lua_setiuservalue(L, 2, CLIENT_TOKEN);
+        if (!queue_token(&c->queue, token, -1))
+            luaL_error(L, "not enough memory");
+    }
     lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
     lua_pushvalue(L, 2);
     lua_rawsetp(L, -2, &c->queue.notifiers);
@@ -183,17 +225,11 @@ static struct client *own(lua_State *L, const char *method) {
     return c;
 }
 
-static void close_client(struct client *c) {
-    queue_close(&c->queue);
-}
-
 static int client_gc(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
-    close_client(c);
-    link_drop(&c->queue.notifiers.link);
-    trace_free(c->queue.trace);
-    c->queue.trace = NULL;
-    url_close(&c->base);
+    loop_check_fork(c->queue.loop);
+    link_drop(&c->resource.link);
+    release(&c->resource);
     return 0;
 }
 
@@ -201,7 +237,7 @@ static int client_gc(lua_State *L) {
 static int client_close(lua_State *L) {
     struct client *c = own(L, "close");
     loop_check_fork(c->queue.loop);
-    close_client(c);
+    queue_close(&c->queue);
     return 0;
 }
 
@@ -223,7 +259,7 @@ static int client_stats(lua_State *L) {
     }
     lua_pushnumber(L, n->stats.waited);
     lua_setfield(L, -2, "waited");
-    lua_pushinteger(L, queue_in_flight(n));
+    lua_pushinteger(L, n->sent);
     lua_setfield(L, -2, "in_flight");
     return 1;
 }
@@ -245,18 +281,22 @@ static int f_options(lua_State *L) {
     return 1;
 }
 
-/* core.set_token(client, token [, expires_in]): what a token function gave; parked calls go. */
+/* core.set_token(client, token [, expires_in]): what a token function gave; calls that wait for it go. */
 static int f_set_token(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
     const char *token = luaL_checkstring(L, 2);
     double expires_in = luaL_optnumber(L, 3, -1);
+    if (lua_getiuservalue(L, 1, CLIENT_TOKEN) != LUA_TSTRING || !lua_rawequal(L, -1, 2))
+        lua_setiuservalue(L, 1, CLIENT_TOKEN_BEFORE); /* late answers may echo it */
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, CLIENT_TOKEN);
     if (!c->queue.closed && !queue_token(&c->queue, token, expires_in))
         luaL_error(L, "not enough memory");
     c->queue.stats.refreshes += lua_toboolean(L, 4);
     return 0;
 }
 
-/* core.fail_token(client, error): no token could be had; calls that need one raise this error. */
+/* core.fail_token(client, error): no token, or no permit, could be had; calls that need one raise this error. */
 static int f_fail_token(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
     lua_settop(L, 2);
@@ -265,11 +305,21 @@ static int f_fail_token(lua_State *L) {
     return 0;
 }
 
-/* core.on_token(f): f(client, rejected token or nil) has to see to it that set_token or fail_token is called. */
-static int f_on_token(lua_State *L) {
+/* core.permit(client): its limiter allows one more call. */
+static int f_permit(lua_State *L) {
+    struct client *c = luaL_checkudata(L, 1, CLIENT);
+    queue_permit(&c->queue);
+    return 0;
+}
+
+/* core.on_supply(f, supplying): f(client, what, rejected token or nil), where `what` is core.TOKEN or core.PERMIT, has to see
+ * to it that set_token, permit or fail_token is called. supplying(client): whether the running task is what it does. */
+static int f_on_supply(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_settop(L, 1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &token_key);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &supplying_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &supply_key);
     return 0;
 }
 
@@ -286,17 +336,35 @@ static int f_trace(lua_State *L) {
     return 0;
 }
 
-/* core.activity(client): waits until any call of the client is over. */
-static int f_activity_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)L, (void)status, (void)ctx;
+/* core.activity(client): a number that changes whenever a call of the client ends. core.await_activity(client, number): waits
+ * until it is another one. */
+static int f_activity(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)client_check(L, 1)->queue.ended);
+    return 1;
+}
+
+struct activity {
+    const struct queue *queue;
+    uint64_t seen;
+};
+
+static bool has_activity(const void *what) {
+    const struct activity *a = what;
+    return a->queue->ended != a->seen || a->queue->closed;
+}
+
+static int f_await_activity_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status;
+    lua_settop(L, 2);
+    struct client *c = client_check(L, 1);
+    struct activity a = {&c->queue, (uint64_t)lua_tointeger(L, 2)};
+    wait_until(L, c->queue.loop, &c->queue.activity, has_activity, &a, ctx, f_await_activity_k);
     return 0;
 }
 
-static int f_activity(lua_State *L) {
-    struct client *c = client_check(L, 1);
-    lua_settop(L, 1);
-    wait_on(L, c->queue.loop, &c->queue.activity, 0, f_activity_k);
-    return 0;
+static int f_await_activity(lua_State *L) {
+    luaL_checkinteger(L, 2);
+    return f_await_activity_k(L, LUA_OK, 0);
 }
 
 /* core.is_client(value) */
@@ -321,12 +389,39 @@ static int f_check_path(lua_State *L) {
     return 0;
 }
 
-void client_address(lua_State *L, struct client *client, struct call *c, const char *path, int query,
-                    const struct url_pair *more, size_t count) {
+static int address_gc(lua_State *L) {
+    struct address *a = lua_touserdata(L, 1);
+    curl_free(a->url);
+    a->url = NULL;
+    return 0;
+}
+
+/* Raises where the running task is what fetches the token, or is the limiter, that the call would wait for. */
+static void check_waits_for_itself(lua_State *L, struct client *client) {
+    if (client->queue.token_state != SOURCE_ASKED && client->queue.permit_state != SOURCE_ASKED)
+        return;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &supplying_key);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
+    lua_rawgetp(L, -1, &client->queue.notifiers);
+    lua_remove(L, -2);
+    lua_call(L, 1, 1);
+    if (lua_toboolean(L, -1))
+        error_throw(
+            L, "argument",
+            "the token function or the limiter of a client may not call the same client: the call would wait for it");
+    lua_pop(L, 1);
+}
+
+struct address *client_address(lua_State *L, struct client *client, const char *path, int query,
+                               const struct url_pair *more, size_t count) {
     check_path(L, path, strlen(path));
     size_t given = query ? (size_t)lua_rawlen(L, query) / 2 : 0;
+    luaL_checkstack(L, 6, "calira");
+    check_waits_for_itself(L, client);
+    struct address *address = lua_newuserdatauv(L, sizeof *address, 0);
+    address->url = NULL;
+    luaL_setmetatable(L, ADDRESS);
     struct url_pair *pairs = lua_newuserdatauv(L, (given + count + 1) * sizeof *pairs, 0);
-    luaL_checkstack(L, 4, "calira");
     for (size_t i = 0; i < given; i++) { /* the strings stay in the query table */
         lua_rawgeti(L, query, (lua_Integer)(2 * i + 1));
         lua_rawgeti(L, query, (lua_Integer)(2 * i + 2));
@@ -335,18 +430,30 @@ void client_address(lua_State *L, struct client *client, struct call *c, const c
     }
     for (size_t i = 0; i < count; i++)
         pairs[given + i] = more[i];
-    c->path = strdup(path);
-    const char *wrong = c->path ? url_build(&client->base, path, pairs, given + count, &c->url) : "out of memory";
+    if (client->queue.closed)
+        error_throw(L, "closed", "the client is closed");
+    const char *wrong = url_build(&client->base, path, pairs, given + count, &address->url);
     lua_pop(L, 1);
     if (wrong)
         error_throw(L, "argument", "the path %s cannot be asked for: %s", path, wrong);
+    return address;
+}
+
+void client_ask(lua_State *L, struct client *client, struct call *c, struct address *address) {
+    if (client->queue.closed)
+        error_throw(L, "closed", "the client is closed");
+    curl_free(c->url);
+    c->url = address->url;
+    address->url = NULL;
+    call_ask(c, &client->queue);
 }
 
 void client_open(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"client", f_client},         {"options", f_options}, {"set_token", f_set_token}, {"fail_token", f_fail_token},
-        {"on_token", f_on_token},     {"trace", f_trace},     {"activity", f_activity},   {"is_client", f_is_client},
-        {"check_path", f_check_path}, {NULL, NULL},
+        {"client", f_client},         {"options", f_options},       {"set_token", f_set_token},
+        {"fail_token", f_fail_token}, {"permit", f_permit},         {"on_supply", f_on_supply},
+        {"trace", f_trace},           {"activity", f_activity},     {"await_activity", f_await_activity},
+        {"is_client", f_is_client},   {"check_path", f_check_path}, {NULL, NULL},
     };
     static const luaL_Reg methods[] = {{"stats", client_stats}, {"close", client_close}, {NULL, NULL}};
     static const luaL_Reg meta[] = {
@@ -362,6 +469,15 @@ void client_open(lua_State *L) {
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &clients_key);
     luaL_setfuncs(L, functions, 0);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)WANT_TOKEN);
+    lua_setfield(L, -2, "TOKEN");
+    lua_pushlightuserdata(L, (void *)(uintptr_t)WANT_PERMIT);
+    lua_setfield(L, -2, "PERMIT");
+    trace_open(L);
+    luaL_newmetatable(L, ADDRESS);
+    lua_pushcfunction(L, address_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
     luaL_newmetatable(L, CLIENT);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);

@@ -9,16 +9,24 @@
 
 #define REQUEST "calira.request"
 
-enum { REQUEST_CLIENT = 1, REQUEST_RESULT, REQUEST_RESPONSE, REQUEST_SCOPE, REQUEST_VALUES = 4 };
+/* User values. RESULT: the decoded body, or the error object; TAKEN: the response, while it was not read yet too. */
+enum { REQUEST_CLIENT = 1, REQUEST_RESULT, REQUEST_TAKEN, REQUEST_SCOPE, REQUEST_PATH, REQUEST_VALUES = 5 };
 
-enum request_state { REQUEST_OPEN, REQUEST_READ, REQUEST_FAILED };
+enum request_state {
+    REQUEST_OPEN, /* on its way */
+    REQUEST_TAKE, /* over: the response is taken, and was not read yet */
+    REQUEST_READ, /* it was read */
+    REQUEST_FAILED,
+    REQUEST_CLOSED, /* its finalizer has run */
+};
 
 struct request {
+    struct resource resource;
     struct call call;
     struct cond ended;
     struct loop *loop;
-    struct asked asked;
-    enum request_state state; /* FAILED: the error object is its REQUEST_RESULT */
+    enum request_state state;
+    enum want want;
 };
 
 static struct request *check(lua_State *L) {
@@ -30,26 +38,37 @@ static struct request *check(lua_State *L) {
     return r;
 }
 
-/* (client, path, query, scope, want) → a request that is on its way. `form` makes it a POST. */
+static void release(struct resource *resource) {
+    struct request *r = link_owner(resource, struct request, resource);
+    call_drop(&r->call);
+    if (r->state == REQUEST_OPEN)
+        r->state = REQUEST_CLOSED;
+    cond_signal(&r->ended);
+}
+
+/* (client, path, query, scope, object) → a request that is on its way. `form` makes it a POST. */
 static struct request *request_new(lua_State *L, const char *form) {
     struct client *client = client_check(L, 1);
     const char *path = luaL_checkstring(L, 2);
     struct request *r = lua_newuserdatauv(L, sizeof *r, REQUEST_VALUES);
-    *r = (struct request){.loop = client->queue.loop};
+    *r = (struct request){.resource = {.release = release}, .loop = client->queue.loop};
+    link_init(&r->resource.link);
     cond_init(&r->ended);
-    call_init(&r->call, &r->ended, NULL);
+    call_init(&r->call, &r->ended);
     luaL_setmetatable(L, REQUEST);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, REQUEST_CLIENT);
-    lua_pushvalue(L, 4);
-    lua_setiuservalue(L, -2, REQUEST_SCOPE);
-    r->asked.scope = lua_tostring(L, 4);
-    r->asked.want = lua_toboolean(L, 5) ? WANT_OBJECT : WANT_ANY;
-    client_address(L, client, &r->call, path, lua_istable(L, 3) ? 3 : 0, NULL, 0);
+    loop_own(r->loop, &r->resource);
+    const int request = lua_gettop(L), values[][2] = {{REQUEST_CLIENT, 1}, {REQUEST_PATH, 2}, {REQUEST_SCOPE, 4}};
+    for (int i = 0; i < 3; i++) {
+        lua_pushvalue(L, values[i][1]);
+        lua_setiuservalue(L, request, values[i][0]);
+    }
+    r->want = lua_toboolean(L, 5) ? WANT_OBJECT : WANT_ANY;
+    struct address *address = client_address(L, client, path, lua_istable(L, 3) ? 3 : 0, NULL, 0);
     if (form && !(r->call.form = strdup(form)))
         luaL_error(L, "not enough memory");
-    call_ask(&r->call, &client->queue);
+    client_ask(L, client, &r->call, address);
     loop_turn(r->loop, 0); /* on the wire before the caller goes on */
+    lua_settop(L, request);
     return r;
 }
 
@@ -65,8 +84,6 @@ static int f_request(lua_State *L) {
 static int f_post(lua_State *L) {
     const char *form = luaL_checkstring(L, 3);
     lua_settop(L, 3);
-    lua_pushnil(L);
-    lua_replace(L, 3);
     lua_settop(L, 5);
     lua_pushboolean(L, 1);
     lua_replace(L, 5);
@@ -74,43 +91,78 @@ static int f_post(lua_State *L) {
     return 1;
 }
 
-/* Reads the answer into the user values: decode once, however often it is asked for. */
-static int settle(lua_State *L) {
-    struct request *r = lua_touserdata(L, 1);
+/* Whether wait() need not wait. */
+static bool is_done(const void *what) {
+    const struct request *r = what;
+    return r->state != REQUEST_OPEN || call_over(&r->call);
+}
+
+/* Takes the response out of the call that is over, if that was not done yet, and pushes it. */
+static void push_taken(lua_State *L, struct request *r) {
+    if (r->state == REQUEST_OPEN) {
+        lua_getiuservalue(L, 1, REQUEST_PATH);
+        struct response *response = response_new(L, r->loop, -1);
+        lua_remove(L, -2);
+        if (r->state == REQUEST_OPEN && call_over(&r->call)) {
+            lua_pushvalue(L, -1);
+            lua_setiuservalue(L, 1, REQUEST_TAKEN);
+            response_take(response, &r->call);
+            r->state = REQUEST_TAKE;
+        }
+        lua_pop(L, 1);
+    }
+    lua_getiuservalue(L, 1, REQUEST_TAKEN);
+}
+
+/* Asks again, since the JSON was cut short. False: not any more. */
+static bool ask_again(lua_State *L, struct request *r) {
     lua_getiuservalue(L, 1, REQUEST_CLIENT);
-    response_read(L, 2, &r->call, &r->asked, true);
+    struct client *client = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (r->state != REQUEST_TAKE || !call_ask_again(&r->call, &client->queue))
+        return false;
+    r->state = REQUEST_OPEN;
+    loop_turn(r->loop, 0);
+    return true;
+}
+
+/* Reads the response that was taken. False: it is asked for again. */
+static bool read_taken(lua_State *L, struct request *r) {
+    lua_settop(L, 1);
+    lua_getiuservalue(L, 1, REQUEST_CLIENT);
+    lua_getiuservalue(L, 1, REQUEST_SCOPE);
+    push_taken(L, r);
+    if (r->state != REQUEST_TAKE) /* another reader, or a finalizer, was quicker */
+        return false;
+    const struct asked asked = {lua_tostring(L, 3), 0, r->want};
+    enum reading_result result = response_read(L, 4, 2, &asked);
+    if (result == READING_CUT && ask_again(L, r))
+        return false;
+    if (r->state != REQUEST_TAKE)
+        return false;
     lua_setiuservalue(L, 1, REQUEST_RESULT);
-    response_new(L, &r->call);
-    lua_setiuservalue(L, 1, REQUEST_RESPONSE);
-    r->state = REQUEST_READ;
-    return 0;
+    r->state = result == READING_VALUE ? REQUEST_READ : REQUEST_FAILED;
+    call_drop(&r->call);
+    client_tell(L, 2); /* an answer that came at once was not waited for, and nobody was told */
+    return true;
 }
 
 static int wait_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
     struct request *r = lua_touserdata(L, 1);
     lua_settop(L, 1);
-    while (!call_over(&r->call) && r->state == REQUEST_OPEN)
-        wait_on(L, r->loop, &r->ended, ctx, wait_k);
-    if (r->state == REQUEST_OPEN) {
-        lua_pushcfunction(L, settle);
-        lua_pushvalue(L, 1);
-        if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-            if (!error_is(L, -1))
-                lua_error(L); /* out of memory: may be asked for again */
-            lua_setiuservalue(L, 1, REQUEST_RESULT);
-            r->state = REQUEST_FAILED;
-        }
-        if (r->state != REQUEST_OPEN)
-            call_drop(&r->call);
-        lua_getiuservalue(L, 1, REQUEST_CLIENT);
-        client_tell(L, -1); /* an answer that came at once was not waited for, and nobody was told */
-        lua_pop(L, 1);
+    while (r->state == REQUEST_OPEN || r->state == REQUEST_TAKE) {
+        wait_until(L, r->loop, &r->ended, is_done, r, ctx, wait_k);
+        if (r->state != REQUEST_CLOSED)
+            read_taken(L, r);
+        lua_settop(L, 1);
     }
+    if (r->state == REQUEST_CLOSED)
+        error_throw(L, "cancelled", "the request was collected");
     lua_getiuservalue(L, 1, REQUEST_RESULT);
     if (r->state == REQUEST_FAILED)
         return lua_error(L);
-    lua_getiuservalue(L, 1, REQUEST_RESPONSE);
+    lua_getiuservalue(L, 1, REQUEST_TAKEN);
     return 2;
 }
 
@@ -123,7 +175,7 @@ static int request_wait(lua_State *L) {
 /* request:done(): whether wait() would not wait. */
 static int request_done(lua_State *L) {
     struct request *r = check(L);
-    lua_pushboolean(L, r->state != REQUEST_OPEN || call_over(&r->call));
+    lua_pushboolean(L, is_done(r));
     return 1;
 }
 
@@ -142,15 +194,18 @@ static int request_cancel(lua_State *L) {
 static int request_gc(lua_State *L) {
     struct request *r = luaL_checkudata(L, 1, REQUEST);
     loop_check_fork(r->loop);
-    call_drop(&r->call);
-    cond_close(&r->ended);
+    link_drop(&r->resource.link);
+    release(&r->resource);
     return 0;
 }
 
 static int request_tostring(lua_State *L) {
+    static const char *const states[] = {"under way", "done", "done", "failed", "closed"};
     struct request *r = check(L);
-    const char *state = r->state == REQUEST_READ ? "done" : r->state == REQUEST_FAILED ? "failed" : "under way";
-    lua_pushfstring(L, "calira.request: %s (%s)", r->call.path ? r->call.path : "GET", state);
+    enum request_state state = r->state == REQUEST_OPEN && call_over(&r->call) ? REQUEST_TAKE : r->state;
+    bool cancelled = r->state == REQUEST_OPEN && r->call.outcome == OUTCOME_CANCELLED;
+    lua_getiuservalue(L, 1, REQUEST_PATH);
+    lua_pushfstring(L, "calira.request: GET %s (%s)", lua_tostring(L, -1), cancelled ? "cancelled" : states[state]);
     return 1;
 }
 

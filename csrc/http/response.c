@@ -5,23 +5,61 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "http/failure.h"
 
 #define RESPONSE "calira.response"
 
-enum { RESPONSE_TEXT = 1, RESPONSE_HEADERS, RESPONSE_VALUES = 2 };
+/* ---- the userdata ---- */
 
-struct response {
-    long status;
-    int attempts;
-    double elapsed;
-};
+static void release(struct resource *resource) {
+    reply_free(&link_owner(resource, struct response, resource)->reply);
+}
 
-/* ---- reading an answer ---- */
+struct response *response_new(lua_State *L, struct loop *lp, int path) {
+    path = lua_absindex(L, path);
+    struct response *r = lua_newuserdatauv(L, sizeof *r, RESPONSE_VALUES);
+    *r = (struct response){.resource = {.release = release}, .retry_after = -1};
+    link_init(&r->resource.link);
+    luaL_setmetatable(L, RESPONSE);
+    loop_own(lp, &r->resource);
+    lua_pushvalue(L, path);
+    lua_setiuservalue(L, -2, RESPONSE_PATH);
+    return r;
+}
+
+void response_take(struct response *r, struct call *c) {
+    reply_free(&r->reply);
+    r->reply = c->transfer.reply;
+    c->transfer.reply = (struct reply){.outcome = OUTCOME_NONE};
+    r->reply.outcome = c->outcome;
+    r->post = c->form != NULL;
+    r->attempts = call_attempts(c);
+    r->retry_after = c->retry_after;
+    r->asked = c->asked;
+    r->ended = c->ended_at;
+}
+
+bool response_good(const struct response *r) {
+    return r->reply.outcome == OUTCOME_ANSWER && r->reply.status >= 200 && r->reply.status < 300;
+}
+
+void response_drop_body(struct response *r) {
+    buffer_free(&r->reply.body);
+}
+
+static int response_gc(lua_State *L) {
+    struct response *r = luaL_checkudata(L, 1, RESPONSE);
+    link_drop(&r->resource.link);
+    release(&r->resource);
+    return 0;
+}
+
+/* ---- reading ---- */
 
 /* A login page is the usual reason: say so. */
-static const char *describe(const struct call *c, char first) {
+static const char *describe(const struct response *r, char first) {
     size_t size;
-    const char *type = headers_find(&c->transfer.headers, "content-type", &size);
+    const char *type = headers_find(&r->reply.headers, "content-type", &size);
     if (first == '<' || (type && size >= 9 && memcmp(type, "text/html", 9) == 0))
         return "it is an HTML page, perhaps a login page; is base_url right?";
     return NULL;
@@ -47,35 +85,43 @@ static const char *misfit_element(lua_State *L) {
     return NULL;
 }
 
-void response_read(lua_State *L, int client, struct call *c, const struct asked *asked, bool keep) {
-    client = lua_absindex(L, client);
-    const struct client *owner = lua_touserdata(L, client);
-    luaL_checkstack(L, 8, "calira");
-    if (!call_good(c)) {
-        failure_push(L, client, c, asked);
-        lua_error(L);
-    }
-    struct buffer *body = &c->transfer.body;
-    lua_pushlstring(L, body->data ? body->data : "", body->size);
-    char first = json_first(lua_tostring(L, -1), body->size);
-    const char *wrong = describe(c, first);
-    bool read = !wrong && json_decode(L, -1);
-    if (!wrong && !read)
-        wrong = lua_tostring(L, -1);
-    if (!wrong)
+/* Decodes the body of a good answer: pushes its value, or what is wrong with it. */
+static enum reading_result decode(lua_State *L, const struct response *r, const struct asked *asked) {
+    const struct buffer *body = &r->reply.body;
+    char first = json_first(body->data, body->size);
+    const char *wrong = describe(r, first);
+    if (!wrong) {
+        lua_pushlstring(L, body->data ? body->data : "", body->size);
+        bool read = json_decode(L, -1);
+        lua_remove(L, -2);
+        if (!read)
+            return READING_ERROR;
         wrong = misfit(asked, first);
+    }
     if (!wrong && asked->want == WANT_ARRAY)
         wrong = misfit_element(L);
-    if (wrong) {
-        failure_decode(L, owner, c, asked, wrong);
-        lua_error(L);
-    }
-    buffer_free(body);
-    if (!keep)
-        lua_remove(L, -2);
+    if (!wrong)
+        return READING_VALUE;
+    lua_pushstring(L, wrong);
+    return READING_ERROR;
 }
 
-/* ---- the userdata ---- */
+enum reading_result response_read(lua_State *L, int response, int client, const struct asked *asked) {
+    response = lua_absindex(L, response);
+    client = lua_absindex(L, client);
+    const struct response *r = lua_touserdata(L, response);
+    luaL_checkstack(L, 16, "calira");
+    if (!response_good(r)) {
+        failure_push(L, response, client, asked);
+        return READING_ERROR;
+    }
+    enum reading_result result = decode(L, r, asked);
+    if (result != READING_VALUE)
+        failure_decode(L, response, client, asked);
+    return result;
+}
+
+/* ---- for users ---- */
 
 /* A name that comes more than once has its values joined by ", ", as HTTP says (RFC 9110, 5.3). */
 static void push_headers(lua_State *L, const struct headers *h) {
@@ -101,39 +147,36 @@ static void push_headers(lua_State *L, const struct headers *h) {
     }
 }
 
-void response_new(lua_State *L, const struct call *c) {
-    struct response *r = lua_newuserdatauv(L, sizeof *r, RESPONSE_VALUES);
-    *r = (struct response){
-        .status = c->transfer.status,
-        .attempts = call_attempts(c),
-        .elapsed = (double)(c->ended_at - c->asked) / (double)NS_PER_SECOND,
-    };
-    luaL_setmetatable(L, RESPONSE);
-    lua_insert(L, -2);
-    lua_setiuservalue(L, -2, RESPONSE_TEXT);
-    push_headers(L, &c->transfer.headers);
-    lua_setiuservalue(L, -2, RESPONSE_HEADERS);
-}
-
 /* The response is its upvalue: called with a colon or a dot, it is the same. */
 static int response_text(lua_State *L) {
-    lua_getiuservalue(L, lua_upvalueindex(1), RESPONSE_TEXT);
+    struct response *r = lua_touserdata(L, lua_upvalueindex(1));
+    lua_pushlstring(L, r->reply.body.data ? r->reply.body.data : "", r->reply.body.size);
     return 1;
+}
+
+/* Pushes the table of headers, made on first use. */
+static void get_headers(lua_State *L, const struct response *r) {
+    if (lua_getiuservalue(L, 1, RESPONSE_HEADERS) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    push_headers(L, &r->reply.headers);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, RESPONSE_HEADERS);
 }
 
 static int response_index(lua_State *L) {
     struct response *r = luaL_checkudata(L, 1, RESPONSE);
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
     if (strcmp(name, "status") == 0) {
-        lua_pushinteger(L, r->status);
+        lua_pushinteger(L, r->reply.status);
     } else if (strcmp(name, "attempts") == 0) {
         lua_pushinteger(L, r->attempts);
     } else if (strcmp(name, "elapsed") == 0) {
-        lua_pushnumber(L, r->elapsed);
+        lua_pushnumber(L, (double)(r->ended - r->asked) / (double)NS_PER_SECOND);
     } else if (strcmp(name, "headers") == 0) {
-        lua_getiuservalue(L, 1, RESPONSE_HEADERS);
+        get_headers(L, r);
     } else if (strcmp(name, "request_id") == 0) {
-        lua_getiuservalue(L, 1, RESPONSE_HEADERS);
+        get_headers(L, r);
         lua_getfield(L, -1, "x-request-id");
     } else if (strcmp(name, "text") == 0) {
         lua_pushvalue(L, 1);
@@ -146,12 +189,14 @@ static int response_index(lua_State *L) {
 
 static int response_tostring(lua_State *L) {
     struct response *r = luaL_checkudata(L, 1, RESPONSE);
-    lua_pushfstring(L, "calira.response: %d", (int)r->status);
+    lua_pushfstring(L, "calira.response: %d", (int)r->reply.status);
     return 1;
 }
 
 void response_open(lua_State *L) {
     luaL_newmetatable(L, RESPONSE);
+    lua_pushcfunction(L, response_gc);
+    lua_setfield(L, -2, "__gc");
     lua_pushcfunction(L, response_index);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, response_tostring);

@@ -1,7 +1,7 @@
 #include "http/retry.h"
 
 bool retry_status(long status) {
-    return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+    return status == 408 || status == 429 || (status >= 500 && status < 600 && status != 501 && status != 505);
 }
 
 double retry_delay(const struct retry_policy *p, const struct retry_case *c) {

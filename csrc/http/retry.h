@@ -11,7 +11,7 @@ struct retry_policy {
 };
 
 struct retry_case {
-    bool passing;       /* a kind of failure that may pass: network, cut body, 408, 429, 500, 502, 503, 504 */
+    bool passing;       /* a kind of failure that may pass: network, cut body, 408, 429, 5xx but 501 and 505 */
     int made;           /* retries made so far */
     double retry_after; /* seconds that the server asked for; negative: it did not */
     double random;      /* in [0, 1) */

@@ -1,7 +1,10 @@
 #include "http/trace.h"
 
+#include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define ENTRY "calira.trace.entry"
 
 enum { MOST_UNTOLD = 1000 };
 
@@ -70,18 +73,36 @@ static void set_string(lua_State *L, const char *name, const char *value) {
     lua_setfield(L, -2, name);
 }
 
-/* The entry's texts become Lua strings before it is freed; should that raise, the entry is still the trace's. */
+static int entry_gc(lua_State *L) {
+    struct entry **e = lua_touserdata(L, 1);
+    free(*e);
+    *e = NULL;
+    return 0;
+}
+
+void trace_open(lua_State *L) {
+    luaL_newmetatable(L, ENTRY);
+    lua_pushcfunction(L, entry_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}
+
+/* The entry is taken out into a userdata first: making a table of it may run code that takes the next one. */
 bool trace_take(lua_State *L, struct trace *t) {
-    if (!trace_pending(t))
+    struct entry **box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = NULL;
+    luaL_setmetatable(L, ENTRY);
+    *box = take(t);
+    if (!*box) {
+        lua_pop(L, 1);
         return false;
-    const struct trace_event *e = &t->first->event;
+    }
+    const struct trace_event *e = &(*box)->event;
     lua_createtable(L, 0, 8);
     set_string(L, "event", e->event);
     set_string(L, "path", e->path);
-    if (e->path) {
-        lua_pushliteral(L, "GET");
-        lua_setfield(L, -2, "method");
-    }
+    if (e->path)
+        set_string(L, "method", e->post ? "POST" : "GET");
     set_string(L, "message", e->message);
     if (e->attempt) {
         lua_pushinteger(L, e->attempt);
@@ -95,6 +116,6 @@ bool trace_take(lua_State *L, struct trace *t) {
         lua_pushnumber(L, e->seconds);
         lua_setfield(L, -2, "seconds");
     }
-    free(take(t));
+    lua_remove(L, -2);
     return true;
 }

@@ -13,6 +13,7 @@ struct trace;
 struct trace_event {
     const char *event;   /* a literal: "request", "response", "retry", "wait" */
     const char *path;    /* copied; NULL: none */
+    bool post;           /* of a POST, else of a GET */
     int attempt;         /* 0: none */
     long status;         /* 0: none */
     double seconds;      /* elapsed, or the delay to come; negative: none */
@@ -27,7 +28,10 @@ void trace_record(struct trace *t, const struct trace_event *e);
 
 bool trace_pending(const struct trace *t);
 
-/* Pushes the oldest event as a table; false, pushing nothing, where there is none. */
+/* Takes out the oldest event and pushes it as a table; false, pushing nothing, where there is none. */
 bool trace_take(lua_State *L, struct trace *t);
+
+/* Makes the metatable of events that are being told. */
+void trace_open(lua_State *L);
 
 #endif

@@ -10,10 +10,10 @@
 static size_t on_body(char *data, size_t one, size_t size, void *to) {
     (void)one;
     struct transfer *t = to;
-    if (size > t->exchange.settings->max_body - t->body.size)
-        t->body_over = true;
-    else if (!buffer_append(&t->body, data, size))
-        t->no_memory = true;
+    if (size > t->exchange.settings->max_body - t->reply.body.size)
+        t->reply.body_over = true;
+    else if (!buffer_append(&t->reply.body, data, size))
+        t->reply.no_memory = true;
     else
         return size;
     return CURL_WRITEFUNC_ERROR;
@@ -24,26 +24,50 @@ static bool encoding_known(const char *value, size_t size) {
            (size == 8 && strncasecmp(value, "identity", 8) == 0) || size == 0;
 }
 
+/* libcurl would decode other encodings too, asked for or not. Interim answers and trailers have no body to encode. */
+static bool encoding_refused(struct transfer *t, const char *line, size_t size) {
+    static const char name[] = "content-encoding:";
+    const size_t skip = sizeof name - 1;
+    if (size < skip || strncasecmp(line, name, skip) != 0 || t->reply.status < 200 || t->reply.body.size)
+        return false;
+    const char *value = line + skip, *end = line + size;
+    while (value < end && (*value == ' ' || *value == '\t'))
+        value++;
+    while (end > value && strchr(" \t\r\n", end[-1]))
+        end--;
+    if (encoding_known(value, (size_t)(end - value)))
+        return false;
+    snprintf(t->reply.encoding, sizeof t->reply.encoding, "%.*s", (int)(end - value < 31 ? end - value : 31), value);
+    return true;
+}
+
+/* The status of a status line; 0: it is none. */
+static long status_of(const char *line, size_t size) {
+    const char *space = size > 5 && memcmp(line, "HTTP/", 5) == 0 ? memchr(line, ' ', size) : NULL;
+    return space && line + size - space > 4 ? (space[1] - '0') * 100L + (space[2] - '0') * 10L + (space[3] - '0') : 0;
+}
+
 static size_t on_header(char *line, size_t one, size_t size, void *to) {
     (void)one;
     struct transfer *t = to;
-    static const char name[] = "content-encoding:";
-    if (size > sizeof name && strncasecmp(line, name, sizeof name - 1) == 0) {
-        const char *value = line + sizeof name - 1;
-        size_t left = size - (sizeof name - 1);
-        while (left && strchr(" \t", *value) && *value)
-            value++, left--;
-        while (left && strchr(" \t\r\n", value[left - 1]))
-            left--;
-        if (!encoding_known(value, left)) { /* libcurl would decode others too, asked or not */
-            t->encoding_refused = true;
-            return 0;
-        }
-    }
-    enum headers_result result = headers_line(&t->headers, line, size);
-    t->headers_over |= result == HEADERS_TOO_LARGE;
-    t->no_memory |= result == HEADERS_NO_MEMORY;
+    long status = status_of(line, size);
+    t->handle.answered = true;
+    if (status)
+        t->reply.status = status;
+    if (encoding_refused(t, line, size))
+        return 0;
+    enum headers_result result = headers_line(&t->reply.headers, line, size);
+    t->reply.headers_over |= result == HEADERS_TOO_LARGE;
+    t->reply.no_memory |= result == HEADERS_NO_MEMORY;
     return result == HEADERS_OK ? size : 0;
+}
+
+/* There is a connection, and the request is about to be sent on it. */
+static int on_connected(void *to, char *ip, char *local_ip, int port, int local_port) {
+    (void)ip, (void)local_ip, (void)port, (void)local_port;
+    struct transfer *t = to;
+    t->handle.connected = true;
+    return CURL_PREREQFUNC_OK;
 }
 
 /* ---- building the easy handle ---- */
@@ -87,9 +111,9 @@ static CURLcode set_tls(CURL *easy, const struct settings *s) {
     return rc;
 }
 
-/* 0 would mean libcurl's default. */
+/* Milliseconds as libcurl takes them on every system, where 0 would mean its default. */
 static long milliseconds(double seconds) {
-    return (long)(seconds * 1000) + 1;
+    return seconds < 2e6 ? (long)(seconds * 1000) + 1 : 2000000000L;
 }
 
 static CURLcode set_connection(CURL *easy, const struct exchange *e) {
@@ -101,7 +125,6 @@ static CURLcode set_connection(CURL *easy, const struct exchange *e) {
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver thread */
     SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(s->connect_timeout));
-    SET(CURLOPT_TIMEOUT_MS, milliseconds(s->timeout));
     SET(CURLOPT_USERAGENT, s->user_agent);
     /* Over plain HTTP a second call is not made to wait for the first one's answer; over TLS calls share a connection. */
     SET(CURLOPT_HTTP_VERSION, (long)(e->https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
@@ -119,13 +142,18 @@ static CURLcode set_exchange(struct transfer *t, CURL *easy) {
     CURLcode rc = set_connection(easy, e);
     SET(CURLOPT_HTTPHEADER, t->fields);
     SET(CURLOPT_ACCEPT_ENCODING, "gzip");
-    if (e->form)
+    SET(CURLOPT_PREREQFUNCTION, on_connected);
+    SET(CURLOPT_PREREQDATA, t);
+    if (e->form) {
         SET(CURLOPT_POSTFIELDS, e->form);
+        SET(CURLOPT_FRESH_CONNECT,
+            1L); /* on a used one that turns out to be dead libcurl would send it again by itself */
+    }
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, t);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, t);
-    SET(CURLOPT_ERRORBUFFER, t->message);
+    SET(CURLOPT_ERRORBUFFER, t->reply.message);
     SET(CURLOPT_PRIVATE, (char *)&t->handle);
     return rc == CURLE_OK ? loop_tie_sockets(t->loop, easy) : rc;
 }
@@ -142,13 +170,15 @@ static void drop_request(struct transfer *t) {
     t->fields = NULL;
 }
 
-static void drop_answer(struct transfer *t) {
-    buffer_free(&t->body);
-    buffer_free(&t->headers.text);
-    t->outcome = OUTCOME_NONE;
-    t->status = t->connects = 0;
-    t->message[0] = '\0';
-    t->body_over = t->headers_over = t->no_memory = t->encoding_refused = t->probing = false;
+void reply_free(struct reply *r) {
+    buffer_free(&r->body);
+    buffer_free(&r->headers.text);
+    *r = (struct reply){.outcome = OUTCOME_NONE};
+}
+
+static void drop_reply(struct transfer *t) {
+    reply_free(&t->reply);
+    t->probing = t->handle.answered = t->handle.connected = false;
 }
 
 static CURLcode add_fields(struct transfer *t) {
@@ -167,15 +197,26 @@ static CURLcode build(struct transfer *t) {
     return set_exchange(t, easy);
 }
 
-/* The loop replaced its multi handle: the same exchange once more, on a new easy handle. */
+/* The loop replaced its multi handle: the same exchange once more, on a new easy handle; but no POST that may have left, be
+ * it in the parent of a fork. */
 static CURLcode on_restart(struct handle *f, bool abandon) {
     struct transfer *t = link_owner(f, struct transfer, handle);
+    bool left = t->exchange.form && (abandon || f->connected);
     if (abandon)
         f->easy = NULL;
     drop_easy(t); /* the header fields stay: the token they were made of may be gone */
-    drop_answer(t);
-    t->probing = false;
-    return build(t);
+    drop_reply(t);
+    f->connected = left;
+    return left ? CURLE_SEND_ERROR : build(t);
+}
+
+/* libcurl's own limit for connecting runs while nobody looks. */
+static void on_stretch(struct handle *f) {
+    struct transfer *t = link_owner(f, struct transfer, handle);
+    double skipped = (double)(t->loop->skipped - t->skipped) / (double)NS_PER_SECOND;
+    if (!f->connected && f->easy)
+        curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                         milliseconds(t->exchange.settings->connect_timeout + skipped));
 }
 
 /* ---- who issued a certificate that failed the check ---- */
@@ -211,38 +252,47 @@ static void add_issuer(struct transfer *t) {
     if (curl_easy_getinfo(t->handle.easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain || chain->num_of_certs < 1)
         return;
     for (const struct curl_slist *line = chain->certinfo[0]; line; line = line->next) {
-        size_t used = strlen(t->message);
+        size_t used = strlen(t->reply.message);
         if (strncmp(line->data, name, sizeof name - 1) == 0)
-            snprintf(t->message + used, sizeof t->message - used, "; the certificate was issued by %s",
+            snprintf(t->reply.message + used, sizeof t->reply.message - used, "; the certificate was issued by %s",
                      line->data + sizeof name - 1);
     }
 }
 
 /* ---- how it ended ---- */
 
-/* Whether a handshake failed because the connection broke, which may pass: OpenSSL's words for it. */
-static bool handshake_cut(const char *message) {
-    return strstr(message, "SSL_ERROR_SYSCALL") || strstr(message, "unexpected eof") ||
-           strstr(message, "Connection reset");
+/* Whether a handshake failed because of what one side said in it (an alert) or is (versions, ciphers), which does not pass.
+ * All else, such as a connection that broke, may. In the words of OpenSSL and of GnuTLS. */
+static bool handshake_refused(const char *message) {
+    static const char *const words[] = {"alert",    "wrong version", "unsupported protocol", "no protocols",
+                                        "cipher",   "verify",        "certificate",          "packet length",
+                                        "priority", "record layer"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(message, words[i]))
+            return true;
+    return false;
 }
 
 static enum outcome judge(struct transfer *t, CURLcode code) {
     long proxied = 0;
-    if (t->body_over || t->headers_over)
+    const int code_number = (int)code; /* newer libcurls have codes that the headers here may not know */
+    if (t->reply.body_over || t->reply.headers_over)
         return OUTCOME_TOO_LARGE;
-    if (t->encoding_refused)
+    if (t->reply.encoding[0])
         return OUTCOME_ENCODING;
-    if (t->no_memory)
+    if (t->reply.no_memory)
         return OUTCOME_MEMORY;
-    if (code == CURLE_SSL_CONNECT_ERROR && handshake_cut(t->message))
+    if (code == CURLE_SSL_CONNECT_ERROR && !handshake_refused(t->reply.message))
         return OUTCOME_NETWORK;
-    switch (code) {
+    switch (code_number) {
     case CURLE_OK:
         return OUTCOME_ANSWER;
     case CURLE_OPERATION_TIMEDOUT:
         return OUTCOME_TIMEOUT;
-    case CURLE_OUT_OF_MEMORY: /* also an over-long header field: then the reply had begun */
-        return t->headers.text.size ? OUTCOME_TOO_LARGE : OUTCOME_MEMORY;
+    case 100: /* CURLE_TOO_LARGE of libcurl 8.6: an over-long header line */
+        return OUTCOME_TOO_LARGE;
+    case CURLE_OUT_OF_MEMORY: /* that was an over-long header line before, where the answer had begun */
+        return t->handle.answered ? OUTCOME_TOO_LARGE : OUTCOME_MEMORY;
     case CURLE_BAD_CONTENT_ENCODING:
         return OUTCOME_ENCODING;
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -256,21 +306,22 @@ static enum outcome judge(struct transfer *t, CURLcode code) {
     default:
         if (t->handle.easy)
             curl_easy_getinfo(t->handle.easy, CURLINFO_HTTP_CONNECTCODE, &proxied);
-        return proxied >= 400 ? OUTCOME_PROXY : OUTCOME_NETWORK;
+        return proxied < 400 || proxied == 429 || (proxied >= 502 && proxied <= 504) ? OUTCOME_NETWORK : OUTCOME_PROXY;
     }
 }
 
 static void finish(struct transfer *t, CURLcode code) {
     CURL *easy = t->handle.easy;
-    loop_timer_drop(t->loop, &t->timer);
-    t->outcome = judge(t, code);
+    loop_attempt_drop(t->loop, &t->timer);
+    t->reply.outcome = judge(t, code);
+    t->reply.status = 0;
     if (easy) {
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->status);
-        curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &t->connects);
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->reply.status);
+        curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &t->reply.connects);
     }
     if (code != CURLE_OK &&
-        (!t->message[0] || strstr(t->message, "Unsupported proxy"))) /* that one quotes its password */
-        snprintf(t->message, sizeof t->message, "%s", curl_easy_strerror(code));
+        (!t->reply.message[0] || strstr(t->reply.message, "Unsupported proxy"))) /* that one quotes its password */
+        snprintf(t->reply.message, sizeof t->reply.message, "%s", curl_easy_strerror(code));
     drop_request(t);
     t->over(t);
 }
@@ -288,7 +339,8 @@ static void on_late(struct timer *timer) {
     struct transfer *t = link_owner(timer, struct transfer, timer);
     loop_detach(t->loop, &t->handle);
     if (!t->probing)
-        snprintf(t->message, sizeof t->message, "no whole answer within %g s", t->exchange.settings->timeout);
+        snprintf(t->reply.message, sizeof t->reply.message, "no whole answer within %g s",
+                 t->exchange.settings->timeout);
     finish(t, t->probing ? CURLE_PEER_FAILED_VERIFICATION : CURLE_OPERATION_TIMEDOUT);
 }
 
@@ -297,6 +349,7 @@ static void on_late(struct timer *timer) {
 void transfer_init(struct transfer *t, void (*over)(struct transfer *)) {
     *t = (struct transfer){.over = over, .timer = {.fire = on_late}};
     t->handle.restart = on_restart;
+    t->handle.stretch = on_stretch;
     t->handle.completed = on_completed;
     link_init(&t->handle.link);
 }
@@ -306,7 +359,8 @@ void transfer_start(struct transfer *t, struct loop *lp, const struct exchange *
     t->loop = lp;
     t->exchange = *e;
     t->handle.restarts = 0;
-    loop_timer_arm(lp, &t->timer, timer_now() + timer_span(e->settings->timeout));
+    t->skipped = lp->skipped;
+    loop_attempt_arm(lp, &t->timer, timer_span(e->settings->timeout));
     CURLcode code = add_fields(t);
     if (code == CURLE_OK)
         code = build(t);
@@ -321,12 +375,12 @@ void transfer_start(struct transfer *t, struct loop *lp, const struct exchange *
 void transfer_stop(struct transfer *t) {
     if (!t->loop)
         return;
-    loop_timer_drop(t->loop, &t->timer);
+    loop_attempt_drop(t->loop, &t->timer);
     loop_detach(t->loop, &t->handle);
     drop_request(t);
 }
 
 void transfer_free(struct transfer *t) {
     transfer_stop(t);
-    drop_answer(t);
+    drop_reply(t);
 }

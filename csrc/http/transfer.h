@@ -35,8 +35,9 @@ enum outcome {
     /* set by the client */
     OUTCOME_DEADLINE, /* the time for the call with all its retries ran out */
     OUTCOME_CANCELLED,
-    OUTCOME_CLOSED, /* the client was closed */
-    OUTCOME_TOKEN,  /* no token could be had: the client has the error object */
+    OUTCOME_CLOSED,  /* the client was closed */
+    OUTCOME_LIMITED, /* the server asks to wait beyond the deadline of the call */
+    OUTCOME_TOKEN,   /* no token could be had: the client has the error object */
 };
 
 /* What one exchange asks for. The texts must live until it is over; the token only until it is started. */
@@ -46,19 +47,31 @@ struct exchange {
     const struct settings *settings;
 };
 
+/* What it brought. Owns its buffers. */
+struct reply {
+    enum outcome outcome;
+    long status, connects;
+    struct buffer body;
+    struct headers headers;
+    bool body_over, headers_over, no_memory;
+    char encoding[32];             /* the Content-Encoding that was refused; "": none */
+    char message[CURL_ERROR_SIZE]; /* what went wrong, for people */
+};
+
+/* Frees its buffers and forgets the rest. Idempotent. */
+void reply_free(struct reply *r);
+
 struct transfer {
     struct handle handle;
     struct loop *loop; /* NULL: nothing was started */
     struct exchange exchange;
     struct curl_slist *fields;
-    struct buffer body;
-    struct headers headers;
-    struct timer timer; /* the time for this attempt: libcurl's own does not run while a call waits for a connection */
-    enum outcome outcome;
-    bool body_over, headers_over, no_memory, encoding_refused;
-    bool probing; /* the check of the certificate failed, and who issued it is being asked */
-    long status, connects;
-    char message[CURL_ERROR_SIZE];   /* what went wrong, for people */
+    struct reply reply;
+    struct timer
+        timer;       /* the time for this attempt: libcurl's own runs while nobody looks, and not while a call waits for
+                           a connection */
+    int64_t skipped; /* loop->skipped when it began */
+    bool probing;    /* the check of the certificate failed, and who issued it is being asked */
     void (*over)(struct transfer *); /* called after the turn in which it ended */
 };
 
@@ -68,10 +81,10 @@ void transfer_init(struct transfer *t, void (*over)(struct transfer *));
 /* Starts an exchange; whatever goes wrong is told through over(), never here. Drops what an earlier one left. */
 void transfer_start(struct transfer *t, struct loop *lp, const struct exchange *e);
 
-/* Ends it, cancelling what is under way, and frees all but body and headers. over() is not called. */
+/* Ends it, cancelling what is under way, and frees all but the reply. over() is not called. */
 void transfer_stop(struct transfer *t);
 
-/* transfer_stop, and frees body and headers too. */
+/* transfer_stop, and frees the reply too. */
 void transfer_free(struct transfer *t);
 
 #endif

@@ -1,64 +1,102 @@
 #include "paging/dedup.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
+
+#include "engine/loop.h"
 
 #define SEEN "calira.seen"
 
 #define OTHER (UINT64_C(1) << 63) /* numbers of ids that are no whole number themselves */
 
-/* The number of the id on the top, or false where the record counts as one without. */
-static bool number_of(lua_State *L, struct dedup *s, int names, uint64_t *number) {
-    if (lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0) {
-        *number = (uint64_t)lua_tointeger(L, -1);
-        return true;
-    }
+/* The number of the id on the top. */
+static uint64_t number_of(lua_State *L, struct dedup *d, int other_ids) {
+    if (lua_isinteger(L, -1) && lua_tointeger(L, -1) >= 0)
+        return (uint64_t)lua_tointeger(L, -1);
     if (lua_type(L, -1) != LUA_TSTRING && !lua_isinteger(L, -1))
-        return false;
+        return DEDUP_NO_ID;
     lua_pushvalue(L, -1);
-    if (lua_rawget(L, names) == LUA_TNIL) {
-        lua_pushvalue(L, -2);
-        lua_pushinteger(L, (lua_Integer)++s->names);
-        lua_rawset(L, names);
-        *number = OTHER | s->names;
-    } else {
-        *number = OTHER | (uint64_t)lua_tointeger(L, -1);
+    if (lua_rawget(L, other_ids) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+        lua_pushinteger(L, (lua_Integer)d->other_ids + 1);
+        lua_rawset(L, other_ids);
+        return OTHER | ++d->other_ids;
     }
+    uint64_t number = OTHER | (uint64_t)lua_tointeger(L, -1);
     lua_pop(L, 1);
+    return number;
+}
+
+static bool order_reserve(struct id_order *o, size_t count) {
+    if (o->count + count <= o->room)
+        return true;
+    size_t room = 2 * o->room + count;
+    uint64_t *ids = realloc(o->ids, room * sizeof *ids);
+    if (!ids)
+        return false;
+    o->ids = ids;
+    o->room = room;
     return true;
 }
 
-/* Compares the id on the top with what the pass before had in this place, and puts it there. */
-static void keep_place(lua_State *L, struct dedup *s, int order) {
-    s->place++;
-    if (!order)
-        return;
-    lua_rawgeti(L, order, (lua_Integer)s->place);
-    if (!lua_rawequal(L, -1, -2) || lua_isnil(L, -1))
-        s->in_order = false;
+const uint64_t *dedup_number(lua_State *L, struct dedup *d, int other_ids) {
+    int page = lua_gettop(L);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, page);
+    luaL_checkstack(L, 6, "calira");
+    uint64_t *numbers = lua_newuserdatauv(L, (size_t)count * sizeof *numbers + 1, 0);
+    lua_pushliteral(L, "id");
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, page, i);
+        lua_pushvalue(L, page + 2);
+        lua_rawget(L, -2);
+        numbers[i - 1] = number_of(L, d, other_ids);
+        lua_pop(L, 2);
+    }
     lua_pop(L, 1);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, order, (lua_Integer)s->place);
+    if (!idset_reserve(&d->current, (size_t)count) || (d->keep_order && !order_reserve(&d->order, (size_t)count)))
+        luaL_error(L, "not enough memory");
+    return numbers;
 }
 
-enum dedup_result dedup_record(lua_State *L, struct dedup *s, int names, int order) {
-    uint64_t number;
-    lua_pushliteral(L, "id");
-    lua_rawget(L, -2);
-    bool named = number_of(L, s, names, &number);
-    keep_place(L, s, order);
-    lua_pop(L, 1);
-    if (!named) { /* in a later pass they cannot be told from those delivered */
-        s->unidentified++;
-        return s->later_pass ? DEDUP_KNOWN : DEDUP_NEW;
+/* Compares an id with what the pass before had in this place, and keeps it. */
+static void keep_place(struct dedup *d, uint64_t number) {
+    if (!d->keep_order)
+        return;
+    size_t place = d->order.count++;
+    d->order.ids[place] = number;
+    if (place >= d->order_previous.count || d->order_previous.ids[place] != number || number == DEDUP_NO_ID)
+        d->in_order = false;
+}
+
+/* Whether the record is to be delivered; *fresh: this pass had not brought it. */
+static bool take(struct dedup *d, uint64_t number, bool *fresh) {
+    keep_place(d, number);
+    *fresh = true;
+    if (number == DEDUP_NO_ID) { /* in a later pass it cannot be told from those delivered */
+        d->unidentified++;
+        return !d->later_pass;
     }
-    switch (idset_add(&s->current, number)) {
-    case IDSET_NO_MEMORY:
-        return DEDUP_NO_MEMORY;
-    case IDSET_KNOWN:
-        return DEDUP_AGAIN;
-    default:
-        return s->later_pass && idset_has(&s->all, number) ? DEDUP_KNOWN : DEDUP_NEW;
+    *fresh = idset_add(&d->current, number) == IDSET_NEW;
+    return *fresh && !(d->later_pass && idset_has(&d->all, number));
+}
+
+struct dedup_page dedup_take(lua_State *L, struct dedup *d, int page, const uint64_t *numbers, lua_Integer skip) {
+    lua_Integer count = (lua_Integer)lua_rawlen(L, page);
+    struct dedup_page result = {.kept = 0};
+    for (lua_Integer i = 1; i <= count; i++) {
+        bool fresh, deliver = take(d, numbers[i - 1], &fresh);
+        result.fresh += fresh;
+        if (deliver && i > skip && ++result.kept < i) {
+            lua_rawgeti(L, page, i);
+            lua_rawseti(L, page, result.kept);
+        }
     }
+    for (lua_Integer i = count; i > result.kept; i--) {
+        lua_pushnil(L);
+        lua_rawseti(L, page, i);
+    }
+    return result;
 }
 
 lua_Integer dedup_place(lua_State *L) {
@@ -74,83 +112,109 @@ lua_Integer dedup_place(lua_State *L) {
     return found;
 }
 
-struct dedup_page dedup_page(lua_State *L, struct dedup *s, int names, int order, lua_Integer skip) {
-    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
-    struct dedup_page page = {.kept = 0};
-    for (lua_Integer i = 1; i <= count; i++) {
-        lua_rawgeti(L, -1, i);
-        enum dedup_result result = dedup_record(L, s, names, order);
-        if (result == DEDUP_NO_MEMORY)
-            luaL_error(L, "not enough memory");
-        page.fresh += result != DEDUP_AGAIN;
-        if (result == DEDUP_NEW && i > skip && ++page.kept < i)
-            lua_rawseti(L, -2, page.kept);
-        else /* dropped, or in its place already */
-            lua_pop(L, 1);
-    }
-    for (lua_Integer i = count; i > page.kept; i--) {
-        lua_pushnil(L);
-        lua_rawseti(L, -2, i);
-    }
-    return page;
-}
-
-bool dedup_next_pass(struct dedup *s) {
-    if (!idset_merge(&s->all, &s->current))
+bool dedup_next_pass(struct dedup *d) {
+    if (!idset_merge(&d->all, &d->current))
         return false;
-    idset_free(&s->previous);
-    s->previous = s->current;
-    s->current = (struct idset){.entries = NULL};
-    if (!s->later_pass)
-        s->unidentified_first = s->unidentified;
-    s->unidentified_previous = s->unidentified;
-    s->unidentified = 0;
-    s->later_pass = true;
-    s->in_order = true;
-    s->place = 0;
+    idset_free(&d->previous);
+    d->previous = d->current;
+    d->current = (struct idset){.entries = NULL};
+    struct id_order order = d->order_previous;
+    d->order_previous = d->order;
+    d->order = order;
+    d->order.count = 0;
+    if (!d->later_pass)
+        d->unidentified_first = d->unidentified;
+    d->unidentified_previous = d->unidentified;
+    d->unidentified = 0;
+    d->later_pass = true;
+    d->in_order = true;
     return true;
 }
 
-bool dedup_same(const struct dedup *s) {
-    return s->current.count == s->previous.count && s->unidentified == s->unidentified_previous &&
-           idset_holds(&s->previous, &s->current);
+bool dedup_same(const struct dedup *d) {
+    return d->current.count == d->previous.count && d->unidentified == d->unidentified_previous &&
+           idset_holds(&d->previous, &d->current);
 }
 
-void dedup_free(struct dedup *s) {
-    idset_free(&s->current);
-    idset_free(&s->previous);
-    idset_free(&s->all);
+void dedup_free(struct dedup *d) {
+    idset_free(&d->current);
+    idset_free(&d->previous);
+    idset_free(&d->all);
+    free(d->order.ids);
+    free(d->order_previous.ids);
+    d->order = d->order_previous = (struct id_order){.ids = NULL};
 }
 
 /* ---- the same for the Lua layer, over several lists ---- */
 
-/* core.seen(): a set of ids; its user value is the table for those that are no whole numbers. */
+struct seen {
+    struct resource resource;
+    struct dedup dedup;
+    lua_Integer count, kept; /* of the array told apart last: records it had, and has */
+};
+
+/* User values: the table for ids that are no whole numbers, the array told apart last. */
+enum { SEEN_OTHER_IDS = 1, SEEN_ARRAY, SEEN_VALUES = 2 };
+
+static void release(struct resource *resource) {
+    dedup_free(&link_owner(resource, struct seen, resource)->dedup);
+}
+
+/* core.seen(): a set of ids. */
 static int f_seen(lua_State *L) {
-    struct dedup *s = lua_newuserdatauv(L, sizeof *s, 1);
-    *s = (struct dedup){.names = 0};
+    struct loop *lp = loop_of(L);
+    loop_check_open(L, lp);
+    struct seen *s = lua_newuserdatauv(L, sizeof *s, SEEN_VALUES);
+    *s = (struct seen){.resource = {.release = release}};
+    link_init(&s->resource.link);
     luaL_setmetatable(L, SEEN);
+    loop_own(lp, &s->resource);
     lua_newtable(L);
-    lua_setiuservalue(L, -2, 1);
+    lua_setiuservalue(L, -2, SEEN_OTHER_IDS);
     return 1;
 }
 
 /* seen:add(id): whether it is new. A value that is no id always is. */
 static int seen_add(lua_State *L) {
-    struct dedup *s = luaL_checkudata(L, 1, SEEN);
-    uint64_t number;
+    struct seen *s = luaL_checkudata(L, 1, SEEN);
     lua_settop(L, 2);
-    lua_getiuservalue(L, 1, 1);
+    lua_getiuservalue(L, 1, SEEN_OTHER_IDS);
     lua_insert(L, 2);
-    bool named = number_of(L, s, 2, &number);
-    enum idset_result result = named ? idset_add(&s->current, number) : IDSET_NEW;
+    uint64_t number = number_of(L, &s->dedup, 2);
+    enum idset_result result = number == DEDUP_NO_ID ? IDSET_NEW : idset_add(&s->dedup.current, number);
     if (result == IDSET_NO_MEMORY)
         luaL_error(L, "not enough memory");
     lua_pushboolean(L, result == IDSET_NEW);
     return 1;
 }
 
+/* seen:dedup(records): leaves in the array only the records whose ids are new; returns how many there were, and are. Asked
+ * about the same array again, because an interrupt came between, it says the same. */
+static int seen_dedup(lua_State *L) {
+    struct seen *s = luaL_checkudata(L, 1, SEEN);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_getiuservalue(L, 1, SEEN_ARRAY);
+    bool again = lua_rawequal(L, 2, 3);
+    lua_settop(L, 2);
+    if (!again) {
+        lua_getiuservalue(L, 1, SEEN_OTHER_IDS);
+        lua_pushvalue(L, 2);
+        const uint64_t *numbers = dedup_number(L, &s->dedup, 3);
+        s->count = (lua_Integer)lua_rawlen(L, 2);
+        s->kept = dedup_take(L, &s->dedup, 2, numbers, 0).kept;
+        lua_pushvalue(L, 2);
+        lua_setiuservalue(L, 1, SEEN_ARRAY);
+    }
+    lua_pushinteger(L, s->count);
+    lua_pushinteger(L, s->kept);
+    return 2;
+}
+
 static int seen_gc(lua_State *L) {
-    dedup_free(luaL_checkudata(L, 1, SEEN));
+    struct seen *s = luaL_checkudata(L, 1, SEEN);
+    link_drop(&s->resource.link);
+    release(&s->resource);
     return 0;
 }
 
@@ -160,9 +224,11 @@ void dedup_open(lua_State *L) {
     luaL_newmetatable(L, SEEN);
     lua_pushcfunction(L, seen_gc);
     lua_setfield(L, -2, "__gc");
-    lua_createtable(L, 0, 1);
+    lua_createtable(L, 0, 2);
     lua_pushcfunction(L, seen_add);
     lua_setfield(L, -2, "add");
+    lua_pushcfunction(L, seen_dedup);
+    lua_setfield(L, -2, "dedup");
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
 }

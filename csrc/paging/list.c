@@ -9,8 +9,8 @@
 #define LIST "calira.list"
 #define READING "calira.list.reading"
 
-/* User values. OPTIONS is the table given to core.list; LAST the record delivered last. */
-enum { LIST_SOURCE = 1, LIST_OPTIONS, LIST_BATCH, LIST_NODE, LIST_LAST, LIST_ERROR, LIST_VALUES = 6 };
+/* User values. OPTIONS is the table given to core.list; LAST the record delivered last; READER who is in the source. */
+enum { LIST_SOURCE = 1, LIST_OPTIONS, LIST_BATCH, LIST_NODE, LIST_LAST, LIST_ERROR, LIST_READER, LIST_VALUES = 7 };
 
 enum list_state { LIST_OPEN, LIST_ENDED, LIST_FAILED, LIST_CLOSED };
 
@@ -19,7 +19,9 @@ struct list {
     const struct queue *queue; /* of the client, which the options hold */
     struct cond idle;          /* no coroutine is in the source any more */
     enum list_state state;
-    lua_State *reader;       /* the coroutine that is in the source, to be compared only; NULL: none */
+    bool reading;            /* a coroutine is in the source */
+    bool source_closed;      /* the source was told to let go of what is in flight */
+    lua_Integer batches;     /* batches taken */
     lua_Integer place, size; /* in the batch */
     lua_Integer page;        /* the server's number of the batch's page */
     bool part;               /* more of this page follows */
@@ -28,12 +30,10 @@ struct list {
     bool unread; /* records were left in the batch when the list was closed or its limit reached */
 };
 
-struct reading {
+/* What a reader holds while it is in the source. */
+struct visit {
     struct list *list; /* held by the user value; NULL: left */
 };
-
-/* The context of a continuation: the caller's own slots, and whether the source was called. */
-enum { CALLED = 1 << 8 };
 
 static struct list *check(lua_State *L) {
     struct list *l = luaL_testudata(L, 1, LIST);
@@ -44,7 +44,7 @@ static struct list *check(lua_State *L) {
 }
 
 /* core.list(source, options): options: limit (nil: none), name (for tostring), finish(report) (called at the end; may raise),
- * cursor(page, id, node) (or nil), client. */
+ * cursor(page, id, node) (or nil), client, under (whether each record has a node). */
 static int f_list(lua_State *L) {
     lua_settop(L, 2);
     struct list *l = lua_newuserdatauv(L, sizeof *l, LIST_VALUES);
@@ -73,29 +73,37 @@ static void push_source(lua_State *L, const char *method) {
 
 /* ---- the end of a list ---- */
 
-/* Lets the source go: whatever is in handle below is cancelled. */
+/* Lets the source go: whatever is in flight below is cancelled. */
+static void close_source(lua_State *L, struct list *l) {
+    if (l->source_closed)
+        return;
+    push_source(L, "close");
+    lua_call(L, 1, 0);
+    l->source_closed = true;
+}
+
 static void leave_source(lua_State *L, struct list *l, enum list_state state) {
     l->state = state;
     l->unread = l->place < l->size;
     l->size = l->place = 0;
     cond_signal(&l->idle);
-    push_source(L, "close");
-    lua_call(L, 1, 0);
+    close_source(L, l);
 }
 
 static void close_list(lua_State *L, struct list *l) {
     if (l->state == LIST_OPEN)
         leave_source(L, l, LIST_CLOSED);
+    close_source(L, l);
 }
 
-/* Pushes the report: the source's, and what the list itself knows. */
-static void push_report(lua_State *L, struct list *l) {
+/* Pushes the report: the source's, and what the list itself knows. `ended`: the source is at its end. */
+static void push_report(lua_State *L, struct list *l, bool ended) {
     push_source(L, "report");
     lua_call(L, 1, 1);
     lua_pushinteger(L, l->delivered);
     lua_setfield(L, -2, "delivered");
-    static const char *const counters[] = {"filtered", "gone"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const counters[] = {"filtered", "gone", "undetailed", "unreadable", "accounts"};
+    for (int i = 0; i < 5; i++) {
         if (lua_getfield(L, -1, counters[i]) == LUA_TNIL) {
             lua_pushinteger(L, 0);
             lua_setfield(L, -3, counters[i]);
@@ -106,7 +114,7 @@ static void push_report(lua_State *L, struct list *l) {
     const char *found = lua_tostring(L, -1);
     bool failed = l->state == LIST_FAILED && found && strcmp(found, "complete") == 0;
     lua_pop(L, 1);
-    if (l->state == LIST_OPEN || l->unread || failed) {
+    if ((l->state == LIST_OPEN && !ended) || l->unread || failed) {
         lua_pushliteral(L, "partial");
         lua_setfield(L, -2, "verdict");
     }
@@ -118,95 +126,132 @@ static void fail(lua_State *L, struct list *l) {
     leave_source(L, l, LIST_FAILED);
 }
 
-/* The source is at its natural end: the verdict decides whether that is said by an error. */
+/* The source is at its natural end: the verdict decides whether that is said by an error. An interrupt leaves the list open:
+ * the source will be at its end again. */
 static void end_naturally(lua_State *L, struct list *l) {
-    l->state = LIST_ENDED;
     lua_getiuservalue(L, 1, LIST_OPTIONS);
     lua_getfield(L, -1, "finish");
     lua_replace(L, -2);
-    push_report(L, l);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    push_report(L, l, true);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        if (!error_is(L, -1))
+            lua_error(L);
         fail(L, l);
-    else
-        cond_signal(&l->idle);
+        return;
+    }
+    l->state = LIST_ENDED;
+    cond_signal(&l->idle);
 }
 
-/* ---- reading ---- */
-
-/* Whether another coroutine is in the source. */
-static bool being_read(lua_State *L, struct list *l) {
-    if (l->reader == L)
-        error_throw(L, "argument", "a function given to a list may not read the same list");
-    return l->reader != NULL;
-}
+/* ---- the source ---- */
 
 /* Closes what a reader holds while it is in the source: whether it came back, was closed there or was dropped, the list
  * is free for the others. */
-static int reading_close(lua_State *L) {
-    struct reading *r = luaL_checkudata(L, 1, READING);
-    struct list *l = r->list;
-    r->list = NULL;
+static int visit_close(lua_State *L) {
+    struct visit *v = luaL_checkudata(L, 1, READING);
+    struct list *l = v->list;
+    v->list = NULL;
     if (l) {
-        l->reader = NULL;
+        l->reading = false;
         cond_signal(&l->idle);
     }
     return 0;
 }
 
 /* Pushes that, to be closed. */
-static void push_reading(lua_State *L, struct list *l) {
-    struct reading *r = lua_newuserdatauv(L, sizeof *r, 1);
-    r->list = NULL;
+static void push_visit(lua_State *L, struct list *l) {
+    struct visit *v = lua_newuserdatauv(L, sizeof *v, 1);
+    v->list = NULL;
     luaL_setmetatable(L, READING);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
+    wait_push_strand(L);
+    if (l->reading)
+        error_throw(L, "argument", "the list is being read"); /* since a moment ago */
+    lua_setiuservalue(L, 1, LIST_READER);
     lua_toclose(L, -1);
-    r->list = l;
-    l->reader = L;
+    v->list = l;
+    l->reading = true;
 }
 
-/* What the source's batch() brought, above slot `base` + 1: sets the list's state accordingly. `status`: of the protected call. */
-static void take_batch(lua_State *L, struct list *l, int base, int status) {
-    const int records = base + 2, page = base + 3, node = base + 4, part = base + 5;
-    lua_closeslot(L, base + 1);
-    if (status != LUA_OK && status != LUA_YIELD) {
-        if (!error_is(L, -1))
-            lua_error(L); /* interrupted, or no memory: the list is as it was */
-        if (l->state == LIST_OPEN && !l->queue->closed)
-            fail(L, l);
-        return; /* else it was closed meanwhile, which is what its reader is told */
-    }
-    lua_settop(L, part);
-    if (lua_isboolean(L, records)) { /* a function of the user's failed, and may have closed the list before */
+/* Slots of fetch. */
+enum { FETCH_LIST = 1, FETCH_VISIT, FETCH_RECORDS, FETCH_PAGE, FETCH_NODE, FETCH_PART };
+
+/* An error came out of the source. One of ours is the list's from now on; any other passes, and the list is as it was: the
+ * source gives the batch that its reader misses once more. */
+static int take_error(lua_State *L, struct list *l) {
+    if (!error_is(L, -1))
+        return lua_error(L);
+    if (l->state == LIST_OPEN && !l->queue->closed)
+        fail(L, l);
+    return 0; /* else it was closed meanwhile, which is what its reader is told */
+}
+
+/* What the source's batch() brought: sets the list's state accordingly. */
+static int fetch_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)ctx;
+    struct list *l = lua_touserdata(L, FETCH_LIST);
+    lua_closeslot(L, FETCH_VISIT);
+    if (status != LUA_OK && status != LUA_YIELD)
+        return take_error(L, l);
+    lua_settop(L, FETCH_PART);
+    if (lua_isboolean(L, FETCH_RECORDS)) { /* a function of the user's failed, and may have closed the list before */
         close_list(L, l);
         l->unread = true;
-        lua_settop(L, page);
-        lua_error(L);
+        lua_settop(L, FETCH_PAGE);
+        return lua_error(L);
     }
     if (l->state != LIST_OPEN)
-        return;
-    if (lua_isnil(L, records)) {
+        return 0;
+    if (lua_isnil(L, FETCH_RECORDS)) {
         end_naturally(L, l);
+        return 0;
+    }
+    /* from here on nothing can raise: the batch is taken as a whole */
+    l->place = 0;
+    l->size = (lua_Integer)lua_rawlen(L, FETCH_RECORDS);
+    l->page = lua_tointeger(L, FETCH_PAGE);
+    l->part = lua_toboolean(L, FETCH_PART);
+    l->batches++;
+    lua_settop(L, FETCH_NODE);
+    lua_setiuservalue(L, FETCH_LIST, LIST_NODE);
+    lua_settop(L, FETCH_RECORDS);
+    lua_setiuservalue(L, FETCH_LIST, LIST_BATCH);
+    return 0;
+}
+
+/* (list): takes the next batch of its source. */
+static int fetch(lua_State *L) {
+    struct list *l = lua_touserdata(L, FETCH_LIST);
+    push_visit(L, l);
+    push_source(L, "batch");
+    if (lua_getiuservalue(L, 1, LIST_BATCH) == LUA_TNIL) { /* nothing yet */
+        lua_pushboolean(L, 0);
+        lua_replace(L, -2);
+    }
+    return fetch_k(L, lua_pcallk(L, 2, LUA_MULTRET, 0, 0, fetch_k), 0);
+}
+
+static bool may_fetch(const void *what) {
+    const struct list *l = what;
+    return !l->reading || l->state != LIST_OPEN;
+}
+
+/* Has the next batch taken, or waits until another reader's is: the caller looks again at the list then. */
+static void advance(lua_State *L, struct list *l, lua_KContext ctx, lua_KFunction k) {
+    luaL_checkstack(L, 8, "calira");
+    if (l->reading) {
+        lua_getiuservalue(L, 1, LIST_READER);
+        wait_check_strand(L, "a function given to a list may not read the same list");
+        wait_until(L, l->loop, &l->idle, may_fetch, l, ctx, k);
     } else {
-        l->place = 0;
-        l->size = (lua_Integer)lua_rawlen(L, records);
-        l->page = lua_tointeger(L, page);
-        l->part = lua_toboolean(L, part);
-        lua_pushvalue(L, node);
-        lua_setiuservalue(L, 1, LIST_NODE);
-        lua_pushvalue(L, records);
-        lua_setiuservalue(L, 1, LIST_BATCH);
+        lua_pushcfunction(L, fetch);
+        lua_pushvalue(L, 1);
+        lua_callk(L, 1, 0, ctx, k);
     }
 }
 
-/* Calls the source for another batch; `k` with CALLED in its context goes on. The caller's slots: those up to `base`. */
-static void call_source(lua_State *L, struct list *l, int base, lua_KFunction k) {
-    push_reading(L, l);
-    push_source(L, "batch");
-    int status = lua_pcallk(L, 1, LUA_MULTRET, 0, base | CALLED, k);
-    take_batch(L, l, base, status);
-    lua_settop(L, base);
-}
+/* ---- reading ---- */
 
 static bool limit_reached(const struct list *l) {
     return l->limit >= 0 && l->delivered >= l->limit;
@@ -214,9 +259,10 @@ static bool limit_reached(const struct list *l) {
 
 /* Raises where the list may not be read any more; false: it is at its end. */
 static bool readable(lua_State *L, struct list *l) {
-    if (l->queue->closed)
+    if (l->queue->closed || l->source_closed)
         close_list(L, l);
     if (l->state == LIST_FAILED) {
+        close_source(L, l);
         lua_getiuservalue(L, 1, LIST_ERROR);
         lua_error(L);
     }
@@ -225,8 +271,9 @@ static bool readable(lua_State *L, struct list *l) {
     return l->state == LIST_OPEN;
 }
 
-/* Whether there is something to read: a record, or, for `pages`, any batch. Calls the source if need be. */
+/* Whether there is a record to take. Has batches taken until there is; the caller's slots are those up to `base`. */
 static bool fill(lua_State *L, struct list *l, int base, lua_KFunction k) {
+    lua_settop(L, base);
     while (readable(L, l)) {
         if (limit_reached(l)) {
             leave_source(L, l, LIST_ENDED);
@@ -234,26 +281,15 @@ static bool fill(lua_State *L, struct list *l, int base, lua_KFunction k) {
         }
         if (l->place < l->size)
             return true;
-        if (being_read(L, l))
-            wait_on(L, l->loop, &l->idle, base, k);
-        else
-            call_source(L, l, base, k);
+        advance(L, l, 0, k);
         lua_settop(L, base);
     }
     return false;
 }
 
-/* The beginning of every continuation: what the source brought, if it was called. */
-static struct list *resume(lua_State *L, int status, lua_KContext ctx) {
-    struct list *l = lua_touserdata(L, 1);
-    if (ctx & CALLED)
-        take_batch(L, l, (int)(ctx & ~CALLED), status);
-    lua_settop(L, (int)(ctx & ~CALLED));
-    return l;
-}
-
 /* Pushes the next record and its node; the batch holds one. */
 static void take_record(lua_State *L, struct list *l) {
+    luaL_checkstack(L, 4, "calira");
     lua_getiuservalue(L, 1, LIST_BATCH);
     lua_rawgeti(L, -1, ++l->place);
     lua_remove(L, -2);
@@ -263,7 +299,7 @@ static void take_record(lua_State *L, struct list *l) {
     l->delivered++;
 }
 
-/* A reached limit ends the list at once, so that nothing goes on in handle. */
+/* A reached limit ends the list at once, so that nothing goes on in flight. */
 static void settle_limit(lua_State *L, struct list *l) {
     if (limit_reached(l) && l->state == LIST_OPEN)
         leave_source(L, l, LIST_ENDED);
@@ -281,19 +317,20 @@ static int push_next(lua_State *L, struct list *l, lua_KFunction k) {
 }
 
 static int next_k(lua_State *L, int status, lua_KContext ctx) {
-    struct list *l = resume(L, status, ctx);
-    return push_next(L, l, next_k);
+    (void)status, (void)ctx;
+    return push_next(L, lua_touserdata(L, 1), next_k);
 }
 
 /* list:next(), and the list called by a loop: record [, node], or nil at the end. May wait. */
 static int list_next(lua_State *L) {
     check(L);
-    return next_k(L, LUA_OK, 1);
+    return next_k(L, LUA_OK, 0);
 }
 
 /* Slots: the list, the array, the nodes. */
 static int collect_k(lua_State *L, int status, lua_KContext ctx) {
-    struct list *l = resume(L, status, ctx);
+    (void)status, (void)ctx;
+    struct list *l = lua_touserdata(L, 1);
     lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
     while (fill(L, l, 3, collect_k)) {
         take_record(L, l);
@@ -304,9 +341,10 @@ static int collect_k(lua_State *L, int status, lua_KContext ctx) {
             lua_rawseti(L, 3, count);
         lua_rawseti(L, 2, count);
     }
-    if (lua_rawlen(L, 3) == 0)
-        lua_settop(L, 2);
-    return lua_gettop(L) - 1;
+    lua_getiuservalue(L, 1, LIST_OPTIONS);
+    bool under = lua_getfield(L, -1, "under") != LUA_TNIL;
+    lua_settop(L, under ? 3 : 2);
+    return under ? 2 : 1;
 }
 
 /* list:collect(): an array of what was not delivered yet [, an array of the nodes]. May wait. */
@@ -315,11 +353,12 @@ static int list_collect(lua_State *L) {
     lua_settop(L, 1);
     lua_newtable(L);
     lua_newtable(L);
-    return collect_k(L, LUA_OK, 3);
+    return collect_k(L, LUA_OK, 0);
 }
 
 static int first_k(lua_State *L, int status, lua_KContext ctx) {
-    struct list *l = resume(L, status, ctx);
+    (void)status, (void)ctx;
+    struct list *l = lua_touserdata(L, 1);
     int results = push_next(L, l, first_k);
     close_list(L, l);
     return results;
@@ -334,10 +373,13 @@ static int list_first(lua_State *L) {
         lua_pushinteger(L, 1);
         lua_call(L, 2, 0);
     }
-    return first_k(L, LUA_OK, 1);
+    return first_k(L, LUA_OK, 0);
 }
 
 /* ---- pages ---- */
+
+/* What pages() has of the page that it gathers. */
+enum gathering { GATHERING, READY, OVER };
 
 /* Moves what is left of the batch to the end of the array in slot 2. */
 static void take_rest(lua_State *L, struct list *l) {
@@ -349,26 +391,31 @@ static void take_rest(lua_State *L, struct list *l) {
     }
 }
 
-/* Slots: the list, the array. An empty page counts too, so this asks for batches, not for records; l->page is the array's
- * until another batch is taken. Where a part of a page fails, the parts before it are delivered first. */
+/* An empty page counts too, so this looks at batches, not at records: `before` is the number of batches taken before. Where
+ * a part of a page fails, the parts before it are delivered first. */
+static enum gathering gather(lua_State *L, struct list *l, lua_Integer before) {
+    bool some = lua_rawlen(L, 2) > 0;
+    bool got = some || l->batches > before || l->place < l->size;
+    if (some ? l->state != LIST_OPEN : !readable(L, l))
+        return some || l->batches > before ? READY : OVER;
+    take_rest(L, l);
+    settle_limit(L, l);
+    if (l->state != LIST_OPEN)
+        return got ? READY : OVER;
+    return got && !l->part ? READY : GATHERING;
+}
+
+/* Slots: the list, the array. */
 static int pages_k(lua_State *L, int status, lua_KContext ctx) {
-    struct list *l = resume(L, status, ctx);
-    bool got = ctx & CALLED && l->state == LIST_OPEN;
-    while (lua_rawlen(L, 2) > 0 ? l->state == LIST_OPEN : readable(L, l)) {
-        got |= l->place < l->size;
-        take_rest(L, l);
-        settle_limit(L, l);
-        if (l->state != LIST_OPEN || (got && !l->part))
-            break;
-        if (being_read(L, l)) {
-            wait_on(L, l->loop, &l->idle, 2, pages_k);
-        } else {
-            call_source(L, l, 2, pages_k);
-            got = l->state == LIST_OPEN;
-        }
+    (void)status;
+    struct list *l = lua_touserdata(L, 1);
+    enum gathering state;
+    lua_settop(L, 2);
+    while ((state = gather(L, l, (lua_Integer)ctx)) == GATHERING) {
+        advance(L, l, ctx, pages_k);
         lua_settop(L, 2);
     }
-    if (!got && lua_rawlen(L, 2) == 0) {
+    if (state == OVER) {
         lua_pushnil(L);
         return 1;
     }
@@ -381,9 +428,9 @@ static int pages_k(lua_State *L, int status, lua_KContext ctx) {
 static int pages_next(lua_State *L) {
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(1));
-    check(L);
+    struct list *l = check(L);
     lua_newtable(L);
-    return pages_k(L, LUA_OK, 2);
+    return pages_k(L, LUA_OK, (lua_KContext)l->batches);
 }
 
 /* list:pages(): for a loop: the server's page number, the records it adds, the node. Leaving the loop closes the list. */
@@ -424,7 +471,7 @@ static int list_progress(lua_State *L) {
 
 /* list:report(): how complete the walk is so far. CONTRACT section 5. */
 static int list_report(lua_State *L) {
-    push_report(L, check(L));
+    push_report(L, check(L), false);
     return 1;
 }
 
@@ -432,8 +479,10 @@ static int list_report(lua_State *L) {
 static int list_cursor(lua_State *L) {
     struct list *l = check(L);
     lua_getiuservalue(L, 1, LIST_OPTIONS);
-    if (lua_getfield(L, -1, "cursor") != LUA_TFUNCTION)
-        return 0;
+    if (lua_getfield(L, -1, "cursor") != LUA_TFUNCTION) {
+        lua_pushnil(L);
+        return 1;
+    }
     if (l->page)
         lua_pushinteger(L, l->page);
     else
@@ -457,7 +506,7 @@ static int list_close(lua_State *L) {
 /* Its source is collected with it, and cancels what is in handle. */
 static int list_gc(lua_State *L) {
     struct list *l = luaL_checkudata(L, 1, LIST);
-    cond_close(&l->idle);
+    cond_signal(&l->idle);
     return 0;
 }
 
@@ -492,7 +541,7 @@ void list_open(lua_State *L) {
         {"cursor", list_cursor}, {"progress", list_progress},
         {"pages", list_pages},   {NULL, NULL},
     };
-    static const luaL_Reg reading[] = {{"__gc", reading_close}, {"__close", reading_close}, {NULL, NULL}};
+    static const luaL_Reg visit[] = {{"__gc", visit_close}, {"__close", visit_close}, {NULL, NULL}};
     static const luaL_Reg meta[] = {
         {"__gc", list_gc},   {"__close", list_close}, {"__tostring", list_tostring},
         {"__len", list_len}, {"__call", list_next},   {NULL, NULL},
@@ -500,7 +549,7 @@ void list_open(lua_State *L) {
     lua_pushcfunction(L, f_list);
     lua_setfield(L, -2, "list");
     luaL_newmetatable(L, READING);
-    luaL_setfuncs(L, reading, 0);
+    luaL_setfuncs(L, visit, 0);
     lua_pop(L, 1);
     luaL_newmetatable(L, LIST);
     luaL_setfuncs(L, meta, 0);

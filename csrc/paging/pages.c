@@ -4,23 +4,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/error.h"
+enum {
+    LOOKAHEAD_FIRST = 4
+}; /* before it is known how fast the reader is: leaving after a record cancels no more calls */
 
-void pages_init(struct pages *p, struct client *client, const char *path, int per_page, int lookahead) {
+void pages_init(struct pages *p, struct client *client, int per_page, int lookahead) {
+    bool finds = lookahead == PAGES_FIND_LOOKAHEAD;
+    int most = finds ? client->queue.max_in_flight : lookahead;
     *p = (struct pages){
         .client = client,
-        .budget = {BUDGET_START},
-        .path = path,
         .per_page = per_page,
-        .lookahead = lookahead,
+        .most = most,
+        .lookahead = finds && most > LOOKAHEAD_FIRST ? LOOKAHEAD_FIRST : most,
+        .finds = finds,
         .next = 1,
         .asked = 1,
-        .room = lookahead + 2,
+        .room = most + 2,
     };
     cond_init(&p->changed);
 }
 
-static struct call *slot(struct pages *p, int64_t page) {
+static struct call *slot(const struct pages *p, int64_t page) {
     return &p->slots[page % p->room];
 }
 
@@ -31,42 +35,70 @@ static void make_slots(lua_State *L, struct pages *p) {
     if (!p->slots)
         luaL_error(L, "not enough memory");
     for (int i = 0; i < p->room; i++)
-        call_init(&p->slots[i], &p->changed, &p->budget);
+        call_init(&p->slots[i], &p->changed);
 }
 
-static void ask(lua_State *L, struct pages *p, int query) {
+/* Asks for the page `p->asked`, unless making its address has let somebody else do so. */
+static void ask(lua_State *L, struct pages *p, int path, int query) {
     char page[24], size[24];
     const struct url_pair more[] = {{"page", page}, {"per_page", size}};
-    struct call *c = slot(p, p->asked);
-    if (p->client->queue.closed)
-        error_throw(L, "closed", "the client is closed");
-    snprintf(page, sizeof page, "%lld", (long long)p->asked);
+    int64_t number = p->asked;
+    snprintf(page, sizeof page, "%lld", (long long)number);
     snprintf(size, sizeof size, "%d", p->per_page);
-    call_drop(c); /* an earlier attempt to ask may have left an address */
-    client_address(L, p->client, c, p->path, query, more, 2);
-    call_ask(c, &p->client->queue);
-    p->requests++;
-    p->asked++;
+    struct address *address = client_address(L, p->client, lua_tostring(L, path), query, more, 2);
+    if (p->slots && p->asked == number) {
+        struct call *c = slot(p, number);
+        call_drop(c);
+        client_ask(L, p->client, c, address);
+        p->requests++;
+        p->asked++;
+    }
+    lua_pop(L, 1);
 }
 
-void pages_ask(lua_State *L, struct pages *p, int query, int64_t last, int taken, bool need) {
-    int64_t most = p->next - 1 + taken + p->lookahead;
-    if (last < most)
-        most = last;
-    if (need && p->next > most)
-        most = p->next;
+void pages_ask(lua_State *L, struct pages *p, int path, int query, int64_t last, int taken, bool need) {
     make_slots(L, p);
-    while (p->asked <= most)
-        ask(L, p, query);
+    while (p->slots) {
+        int64_t most = p->next - 1 + taken + p->lookahead;
+        if (last < most)
+            most = last;
+        if (need && p->next > most)
+            most = p->next;
+        if (p->asked > most)
+            return;
+        ask(L, p, path, query);
+    }
 }
 
-void pages_lookahead(struct pages *p, int64_t most) {
+void pages_limit_lookahead(struct pages *p, int64_t most) {
     int made_for = p->room - 2;
-    p->lookahead = most < 0 ? 0 : most < made_for ? (int)most : made_for;
+    p->most = most < 0 ? 0 : most < made_for ? (int)most : made_for;
+    if (!p->finds || p->lookahead > p->most)
+        p->lookahead = p->most;
 }
 
-struct call *pages_head(struct pages *p) {
-    return p->asked > p->next ? slot(p, p->next) : NULL;
+void pages_waited(struct pages *p) {
+    p->unhurried = 0;
+    if (p->finds)
+        p->lookahead = p->most;
+}
+
+void pages_did_not_wait(struct pages *p) {
+    if (!p->finds || ++p->unhurried <= p->lookahead)
+        return;
+    p->unhurried = 0;
+    p->lookahead -= p->lookahead > 1;
+}
+
+struct call *pages_head(const struct pages *p) {
+    return p->slots && p->asked > p->next ? slot(p, p->next) : NULL;
+}
+
+int pages_over(const struct pages *p) {
+    int over = 0;
+    for (int64_t page = p->next; p->slots && page < p->asked; page++)
+        over += call_over(slot(p, page));
+    return over;
 }
 
 void pages_advance(struct pages *p) {
@@ -76,7 +108,7 @@ void pages_advance(struct pages *p) {
     p->next++;
 }
 
-/* A call that still was still queued was no request. */
+/* A call that was still queued was no request. */
 static bool never_sent(const struct call *c) {
     return c->queue && !c->transfer.loop && c->retries + c->resent == 0;
 }
@@ -99,5 +131,5 @@ void pages_close(struct pages *p) {
     free(p->slots);
     p->slots = NULL;
     cond_signal(&p->changed); /* who waits for a page looks again, and finds the walk closed */
-    cond_signal(&p->client->queue.activity);
+    queue_signal(&p->client->queue);
 }

@@ -26,7 +26,9 @@ int64_t pass_last(const struct pass *p) {
 }
 
 bool pass_beyond(const struct pass *p, int64_t page) {
-    return p->total_last >= 0 && page > p->first && page > pass_last(p);
+    if (page <= p->first)
+        return false;
+    return p->total_last >= 0 ? page > pass_last(p) : p->shorter;
 }
 
 int64_t pass_unseen(const struct pass *p) {
@@ -69,23 +71,52 @@ static void take_size(struct pass *p, const struct page_seen *s) {
     }
 }
 
-/* Whether the pass is at its end after this page. With a total, the server's promise is followed beyond a hole. */
-static bool at_end(struct pass *p, const struct page_seen *s) {
-    bool shorter = p->size > 0 && s->records < p->size;
-    if (p->total_last < 0)
-        return s->records == 0 || s->fresh == 0 || (s->size > 0 && s->records < s->size);
-    if (p->empty >= 2)
-        return true;
-    if (s->records > 0 && s->fresh == 0 && !reached(p)) {
-        p->clamped = s->current >= 0 && s->current != s->page;
-        p->looped = !p->clamped && p->stale >= 2;
-        return p->clamped || p->looped;
-    }
+/* What a page is to the pass. */
+enum page_class {
+    PAGE_EMPTY,
+    PAGE_CLAMPED, /* another page than the one asked for, which brings nothing */
+    PAGE_STALE,   /* records, and none of them new */
+    PAGE_SHORT,   /* fewer records than a page holds */
+    PAGE_FULL,
+};
+
+bool pass_misplaced(const struct pass *p, const struct page_seen *s) {
+    return p->pages == 0 && s->page > 1 && s->current >= 0 && s->current != s->page;
+}
+
+static enum page_class classify(const struct pass *p, const struct page_seen *s) {
+    bool misplaced = p->pages == 1 && s->page > 1;
+    if (s->fresh == 0 && (s->records > 0 || misplaced) && s->current >= 0 && s->current != s->page)
+        return PAGE_CLAMPED;
+    if (s->records == 0)
+        return PAGE_EMPTY;
+    if (s->fresh == 0)
+        return PAGE_STALE;
+    return p->size > 0 && s->records < p->size ? PAGE_SHORT : PAGE_FULL;
+}
+
+/* Whether a pass whose server promises a total is at its end. The promise is followed beyond a hole, and where more came than
+ * was promised the list is read on until a page is short or brings nothing. */
+static bool promise_kept(const struct pass *p, const struct page_seen *s, enum page_class class) {
+    bool overfull = before(p) + p->seen > p->total_last;
     if (p->size == 0) /* no full page to reckon with: nothing came yet, or all came on one page */
-        return reached(p) && (p->seen <= p->total_last || s->fresh == 0);
+        return reached(p) && (!overfull || s->fresh == 0);
     if (s->page < pass_last(p))
         return false;
-    return before(p) + p->seen <= p->total_last || shorter || s->fresh == 0;
+    return !overfull || class != PAGE_FULL;
+}
+
+/* Whether the pass is at its end after this page. */
+static bool at_end(struct pass *p, const struct page_seen *s, enum page_class class) {
+    if (p->total_last < 0) /* a short page proves nothing: services trim pages by what the token may see */
+        return s->fresh == 0;
+    if (class == PAGE_EMPTY && p->empty >= 2)
+        return true;
+    if (class == PAGE_CLAMPED && !reached(p))
+        return p->clamped = true;
+    if (class == PAGE_STALE && !reached(p))
+        return p->looped = p->stale >= 2;
+    return promise_kept(p, s, class);
 }
 
 void pass_page(struct pass *p, const struct page_seen *s) {
@@ -94,13 +125,13 @@ void pass_page(struct pass *p, const struct page_seen *s) {
     take_total(p, s);
     take_size(p, s);
     p->seen += s->fresh;
-    p->duplicates += s->records - s->fresh;
     p->empty = s->records == 0 ? p->empty + 1 : 0;
     if (s->records > 0)
         p->stale = s->fresh == 0 ? p->stale + 1 : 0;
-    p->over = at_end(p, s);
-    if (p->over && s->fresh == 0 && !p->looped && !p->clamped)
-        p->duplicates -= s->records; /* the last page once more is a way to say that there are no more */
+    p->over = at_end(p, s, classify(p, s));
+    p->shorter = s->size > 0 && s->records < s->size;
+    bool last_again = p->over && s->fresh == 0 && !p->looped && !p->clamped; /* a way to say that there are no more */
+    p->duplicates += last_again ? 0 : s->records - s->fresh;
 }
 
 /* ---- after a pass ---- */

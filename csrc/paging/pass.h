@@ -25,6 +25,7 @@ struct pass {
     int64_t page, pages;             /* the page read last; pages read */
     int64_t seen, duplicates;        /* records: distinct ones, ones that came again */
     int empty, stale;                /* pages in a row without a record; with records, but no new one */
+    bool shorter;                    /* the page read last held fewer records than the server says a page holds */
     bool shrank;                     /* the total went down */
     bool looped, clamped;            /* see the contract's report() */
     bool over;
@@ -48,14 +49,17 @@ enum { PASS_MOST = 4, PASS_MOST_EXACT = 8 };
 /* `size`: of a page where it is known from an earlier run, else 0. */
 void pass_start(struct pass *p, int64_t first, int64_t size);
 
+/* Whether the first page of a pass that starts further on is another than the one asked for: none of its records count. */
+bool pass_misplaced(const struct pass *p, const struct page_seen *s);
+
 /* Takes the next page into account; p->over tells whether another is to be read. */
 void pass_page(struct pass *p, const struct page_seen *s);
 
 /* The last page that the server has promised; 0: it has promised none. */
 int64_t pass_last(const struct pass *p);
 
-/* Whether "not found" for this page is a way to say that there are no more: where all that was promised came. Without a
- * promise it may as well be a lab that went away meanwhile, and is an error. */
+/* Whether "not found" for this page is a way to say that there are no more: where all that was promised came, or, without a
+ * promise, after a short page. Else it may as well be a lab that went away meanwhile, and is an error. */
 bool pass_beyond(const struct pass *p, int64_t page);
 
 /* How many more records the total promises than the pass brought. */

@@ -5,10 +5,14 @@
 -- This file is the face of the library: names, and where each is made. types.lua describes them for editors.
 
 local core <const> = require "calira.core"
+
+if core.calira then return core.calira end -- package.loaded was cleared: one engine, one library
+
 core.hide(debug.getinfo(1, "S").source:gsub("init%.lua$", "")) -- frames of this folder are not the user's
 
 local client <const> = require "calira.api.client"
 local environment <const> = require "calira.api.environment"
+local generator <const> = require "calira.tasks.generator"
 local forms <const> = require "calira.values.forms"
 local money <const> = require "calira.values.money"
 local oauth <const> = require "calira.oauth"
@@ -21,7 +25,7 @@ local M = {
   new = client.new, default = environment.default, configure = environment.configure,
   time = time.parse, seconds = time.seconds, add = money.add, answers = forms.answers,
   run = scheduler.run, spawn = scheduler.spawn, gather = scheduler.gather, sleep = scheduler.sleep,
-  generator = scheduler.generator, step = scheduler.step,
+  generator = generator.generator, step = scheduler.step,
   pollfd = core.pollfd, events = core.events, timeout = core.timeout,
   oauth = { authorize_url = oauth.authorize_url, exchange = oauth.exchange, file_store = oauth.file_store },
 }
@@ -46,5 +50,7 @@ for name, f in pairs(M.oauth) do M.oauth[name] = dotted(M.oauth, "oauth." .. nam
 for name, method in pairs(client.methods) do
   M[name] = dotted(M, name, function(...) return method(environment.default(), ...) end)
 end
+
+core.calira = M
 
 return M --[[@as calira]]

@@ -186,17 +186,18 @@ describe("time", function()
   end)
 
   it("for a call runs out in an attempt, between two and in the line", function()
-    for _, scenario in ipairs { "silence=1", "fail=503:1;retry_after=30", "reset=1" } do
+    for scenario, kind in pairs { ["silence=1"] = "timeout", ["fail=503:1;retry_after=30"] = "rate_limited", ["reset=1"] = "timeout" } do
       local client = H.client(scenario, { deadline = 0.2, retries = 100, backoff = { base = 1, max = 30 } })
       local seconds, err = timed(fails, client)
-      assert.equal("timeout", err.kind)
+      assert.equal(kind, err.kind)
       assert.matches("deadline of 0.2 s", err.message, 1, true)
       assert.is_true(seconds < 3)
     end
     local client, id = H.client("silence=1", { deadline = 0.2, max_in_flight = 1 })
     local first, second = client:request "/accounts/101", client:request "/accounts/102"
-    assert.equal("timeout", H.failure(second.wait, second).kind)
     assert.equal("timeout", H.failure(first.wait, first).kind)
+    assert.is_false(second:done(), "its time begins when the client lets it go")
+    assert.equal("timeout", H.failure(second.wait, second).kind)
     assert.equal(0, client:stats().in_flight)
     assert.is_true(H.stats(id).calls <= 2)
   end)

@@ -28,7 +28,7 @@ static const struct row rows[] = {
     {"one page and no X-Per-Page", {.count = 50, UNSAID(100)}, 1, 1, "complete", 50, 0, 0},
     {"one full page and no X-Per-Page", {.count = 100, UNSAID(100)}, 1, 1, "complete", 100, 0, 0},
 
-    {"no total", {.count = 250, SAID(100), .no_total = true}, 3, 1, "complete", 250, 0, 0},
+    {"no total", {.count = 250, SAID(100), .no_total = true}, 4, 1, "complete", 250, 0, 0},
     {"no total, full pages", {.count = 200, SAID(100), .no_total = true}, 3, 1, "complete", 200, 0, 0},
     {"no total, last page again",
      {.count = 200, SAID(100), .no_total = true, .past = PAST_LAST},
@@ -36,6 +36,14 @@ static const struct row rows[] = {
      1,
      "complete",
      200,
+     0,
+     0},
+    {"no total, a short page, then not found",
+     {.count = 250, SAID(100), .no_total = true, .past = PAST_MISSING},
+     4,
+     1,
+     "complete",
+     250,
      0,
      0},
     {"no total, nothing", {.count = 0, SAID(100), .no_total = true}, 1, 1, "complete", 0, 0, 0},
@@ -160,7 +168,7 @@ static void repeated(void) {
 
 /* Records without an id: a later pass that has more of them than the first delivered has lost one. */
 static void unidentified(lua_State *L) {
-    struct dedup dedup = {.names = 0};
+    struct dedup dedup = {.other_ids = 0};
     static const int counts[] = {2, 3, 3, 2, 1};
     for (int pass = 0; pass < 5; pass++) {
         if (pass > 0)
@@ -172,7 +180,8 @@ static void unidentified(lua_State *L) {
             lua_newtable(L);
             lua_rawseti(L, -2, i);
         }
-        struct dedup_page page = dedup_page(L, &dedup, 1, 0, 0);
+        const uint64_t *numbers = dedup_number(L, &dedup, 1);
+        struct dedup_page page = dedup_take(L, &dedup, 2, numbers, 0);
         CHECK(page.fresh == counts[pass] && page.kept == (pass == 0 ? 2 : 0), "pass %d", pass);
         CHECK(pass == 0 || dedup_same(&dedup) == (counts[pass] == counts[pass - 1]), "pass %d", pass);
     }

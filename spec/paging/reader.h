@@ -132,7 +132,7 @@ struct reader {
     int64_t opening[ROOM], opening_count; /* the list when the first page of the last pass was answered */
 };
 
-enum { NAMES = 1, ORDER };
+enum { OTHER_IDS = 1 };
 
 static void reader_answer(struct reader *r, int64_t page) {
     r->answered++;
@@ -172,7 +172,11 @@ static int64_t reader_take(struct reader *r, const struct answer *a) {
         lua_setfield(r->L, -2, "id");
         lua_rawseti(r->L, -2, i + 1);
     }
-    struct dedup_page page = dedup_page(r->L, &r->dedup, NAMES, r->reading.exact ? ORDER : 0, 0);
+    int at = lua_gettop(r->L);
+    r->dedup.keep_order = r->reading.exact;
+    const uint64_t *numbers = dedup_number(r->L, &r->dedup, OTHER_IDS);
+    struct dedup_page page = dedup_take(r->L, &r->dedup, at, numbers, 0);
+    lua_settop(r->L, at);
     for (lua_Integer i = 1; i <= page.kept; i++) {
         lua_rawgeti(r->L, -1, i);
         lua_getfield(r->L, -1, "id");

@@ -233,8 +233,9 @@ describe("on_page", function()
     client:bookings { provider = 102, on_page = function(e) events[#events + 1] = e.pass .. "/" .. e.page end }:collect()
     assert.same({ "1/1", "1/2", "1/3", "2/1", "2/2", "2/3" }, events)
     client = helper.client "total=none"
-    client:bookings { provider = 105, on_page = function(e) events = e end }:collect()
-    assert.same({ page = 1, received = 1, pass = 1 }, events)
+    events = {}
+    client:bookings { provider = 105, on_page = function(e) events[#events + 1] = e end }:collect()
+    assert.same({ { page = 1, received = 1, pass = 1 }, { page = 2, received = 1, pass = 1 } }, events)
   end)
 
   it("is told of the node", function()

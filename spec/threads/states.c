@@ -31,7 +31,7 @@ static const char script[] =
     "    return table.concat(counts, ' ')\n"
     "  end)\n"
     "  assert(found == '250 30 30', found)\n"
-    "  left = client:request '/accounts'\n" /* in handle when the state is closed */
+    "  left = client:request '/accounts'\n" /* in flight when the state is closed */
     "end\n";
 
 static int work(lua_Integer number) {

@@ -122,8 +122,9 @@ describe("money.add", function()
     "£5", "١", "1\0",
   } do
     it(("refuses %q on either side"):format(text), function()
-      assert.matches(("%q"):format(text), refusal(text, "1"), 1, true)
-      assert.matches(("%q"):format(text), refusal("1", text), 1, true)
+      local shown = ("%q"):format(text):gsub("%c", "?") -- messages hold no control characters
+      assert.matches(shown, refusal(text, "1"), 1, true)
+      assert.matches(shown, refusal("1", text), 1, true)
     end)
   end
 

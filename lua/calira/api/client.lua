@@ -6,6 +6,7 @@ local lists <const> = require "calira.lists"
 local oauth <const> = require "calira.oauth"
 local options <const> = require "calira.values.options"
 local routes <const> = require "calira.api.routes"
+local supply <const> = require "calira.tasks.supply"
 local tree <const> = require "calira.accounts.tree"
 
 local M = {}
@@ -27,15 +28,16 @@ local CLIENT <const> = {
   base_url = kind.text, token = token, oauth = kind.secret(kind.table),
   timeout = kind.seconds(0, 0), connect_timeout = kind.seconds(0, 0), deadline = kind.seconds(0, 0),
   retries = kind.whole(0, 100), backoff = function(value) return options.check(value, BACKOFF, "backoff") end,
-  max_wait = kind.seconds(0), max_in_flight = kind.whole(1, 1000), rate = kind.positive, lookahead = kind.whole(0, 64),
+  max_wait = kind.seconds(0), max_in_flight = kind.whole(1, 1000), rate = kind.positive,
+  lookahead = kind.whole(0, 64), adaptive = kind.boolean, limiter = kind.callable,
   max_body = kind.whole(1, 1 << 40), strict = kind.boolean, user_agent = kind.text_or_none,
   proxy = kind.secret(kind.text_or_none),
   ca_file = kind.text, ca_path = kind.text, insecure = kind.boolean, allow_http = kind.boolean, trace = kind.callable,
 }
 
 local DEFAULTS <const> = {
-  base_url = "https://api.clustermarket.com/v1", user_agent = "calira/" .. core.version, lookahead = 4, max_in_flight = 8,
-  strict = true,
+  base_url = "https://api.clustermarket.com/v1", user_agent = "calira/" .. core.version, max_in_flight = 8,
+  adaptive = true, strict = true,
 }
 
 --- What CALIRA_TRACE=1 does: a line on stderr for each event.
@@ -71,7 +73,10 @@ function M.new(given)
     core.raise("argument", "a client takes a token, or oauth (and calira.default() takes them from the environment)")
   end
   if not checked.trace and os.getenv "CALIRA_TRACE" == "1" then checked.trace = print_event end
+  local limiter = checked.limiter
+  checked.limiter = limiter and true or nil
   local client = core.client(checked)
+  if limiter then supply.limit(client, limiter) end
   if provider then oauth.attach(client, provider) end
   return client
 end

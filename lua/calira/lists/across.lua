@@ -140,11 +140,12 @@ end
 --- The place of the walk to read next: the current one, or, unordered, one that has something. May wait.
 function Across:choose()
   while self.unordered and not self.closed do
+    local seen = core.activity(self.client)
     for place = self.current, #self.nodes do
       local walk = not self.over[place] and self.walks[place]
       if walk and walk:ready() then return place end
     end
-    core.activity(self.client)
+    core.await_activity(self.client, seen)
   end
   return self.current
 end

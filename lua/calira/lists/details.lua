@@ -134,11 +134,12 @@ end
 --- The place in the window of the entry to deliver next. May wait.
 function Details:choose()
   while self.unordered and not self.closed do
+    local seen = core.activity(self.client)
     if self.with_forms then self:ask_forms() end
     for place, entry in ipairs(self.window) do
       if is_done(entry) then return place end
     end
-    core.activity(self.client)
+    core.await_activity(self.client, seen)
   end
   return 1
 end

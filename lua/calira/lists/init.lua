@@ -142,7 +142,7 @@ function M.open(client, call, options)
   source = details.over(source, client, call, options)
   local mark = cursor and function(page, id, node) return cursor(page, id, node, source:size(node)) end
   local list = core.list(source, {
-    client = client,
+    client = client, under = call.under ~= nil or nil,
     limit = options.limit, name = "GET " .. call.path, cursor = mark, finish = finisher(client, call.path, strict),
   })
   return list, nil, nil, list

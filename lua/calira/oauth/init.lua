@@ -4,7 +4,7 @@
 local core <const> = require "calira.core"
 local file_store <const> = require "calira.oauth.file_store"
 local options <const> = require "calira.values.options"
-local scheduler <const> = require "calira.tasks.scheduler"
+local supply <const> = require "calira.tasks.supply"
 
 local M = {}
 
@@ -39,17 +39,10 @@ local providers <const> = setmetatable({}, { __mode = "k" }) -- client → provi
 -- waits, in whatever way, is served.
 function M.attach(client, provider) providers[client] = provider end
 
-core.on_token(function(client, rejected)
-  scheduler.service(function()
-    local ok, token, expires_in, refreshed = pcall(providers[client], rejected)
-    if not ok then
-      if not core.is_error(token) then token = core.failure("unauthorized", "no token: " .. tostring(token), { cause = token }) end
-      core.fail_token(client, token)
-      return
-    end
-    if refreshed then core.trace(client, { event = "refresh" }) end
-    core.set_token(client, token, expires_in or -1, refreshed)
-  end)
+supply.register(core.TOKEN, function(client, rejected)
+  local token, expires_in, refreshed = providers[client](rejected)
+  if refreshed then core.trace(client, { event = "refresh" }) end
+  core.set_token(client, token, expires_in or -1, refreshed)
 end)
 
 -- ── The token endpoint ────────────────────────────────────────────────────────────────────────────────────────────────────────────

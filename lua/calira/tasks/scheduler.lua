@@ -1,20 +1,27 @@
 --- Tasks: coroutines that go on while others wait. CONTRACT section 7.
 -- The C module decides how a wait waits; where it yields, it yields `core.WAIT` and a waiter, and calls `dispatch` here whenever waiters
 -- have fired. One scheduler serves a Lua state. Who owns what: `tasks` (by its scope) holds a task until it is over; a parked task is
--- found by its waiter, weakly, since the coroutine's stack owns that.
+-- found by its waiter, which the coroutine's stack owns. An interrupt (a hook that raises) may come between any two instructions here:
+-- things are done in an order in which doing them once more does no harm, and a task that is resumed for nothing waits on.
 
 local core <const> = require "calira.core"
+
+if core.scheduler then return core.scheduler end -- package.loaded was cleared: the engine knows this one
 
 local M = {}
 
 local WAIT <const> = core.WAIT
 local resume <const>, status <const>, close <const> = coroutine.resume, coroutine.status, coroutine.close
 
-local parked <const> = setmetatable({}, { __mode = "k" }) -- waiter → function that wakes who waits
-local ready <const> = {}                                  -- tasks to resume: a queue, from `first` to `last`
+local ready <const> = {}  -- tasks to resume: a queue, from `first` to `last`; false: resumed
 local first, last = 1, 0
-local current = nil                                       -- the task that runs now
-local blocked = nil                                       -- inside a task: the task, or the scope, that it blocks for
+local current = nil       -- the task that runs now
+local blocked = nil       -- inside a task: the task, or the scope, that it blocks for
+local scanned = 0         -- inside a task: the place in `ready` up to which no task may be resumed before this one goes on
+local relations = 0       -- counts the waits that began: each may make another task one that cannot be done without
+local awaiting <const> = setmetatable({}, { __mode = "k" }) -- strand → the task, scope or strand that it waits for
+local MAIN <const> = {}   -- the strand of the main program and of coroutines that are nobody's
+local hosts <const> = {}  -- name → function that gives the wait function of the running coroutine, or nil
 
 -- ── Scopes ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -47,11 +54,11 @@ Task.__index = Task
 
 local function enqueue(task)
   if not task.queued and not task.ended then
-    task.queued = true
+    ready[last + 1] = task
     last = last + 1
-    ready[last] = task
-    core.tasks(true)
+    task.queued = true
   end
+  core.tasks(true)
 end
 
 --- Closed last of all that a task's coroutine holds. Where that is neither its end nor the library's doing, somebody who took the
@@ -67,7 +74,9 @@ local function body(guard, f, ...)
 end
 
 local function new_task(scope, f, ...)
-  local task = setmetatable({ scope = scope, over = core.event(), waits = {} }, Task)
+  local task = setmetatable({
+    scope = scope, over = core.event(), waits = {}, supplies = current and current.supplies,
+  }, Task)
   task.arguments = table.pack(setmetatable({ task = task }, Guard), f, ...)
   task.coroutine = core.own(body)
   task.wake = function() enqueue(task) end
@@ -106,13 +115,15 @@ local function cancelled() return { core.failure("cancelled", "the task was canc
 -- looked at again.
 local Running = {}
 function Running:__close(err)
-  current, blocked = self.outer, self.blocked
+  current, blocked, scanned = self.outer, self.blocked, relations == self.relations and self.scanned or 0
   if err ~= nil then enqueue(self.task) end
 end
 
 local function running(task)
-  local before = setmetatable({ task = task, outer = current, blocked = blocked }, Running)
-  current, blocked = task, nil
+  local before = setmetatable({
+    task = task, outer = current, blocked = blocked, scanned = scanned, relations = relations,
+  }, Running)
+  current, blocked, scanned = task, nil, 0
   return before
 end
 
@@ -134,19 +145,20 @@ local function settle(task, ok, ...)
   if task.cancelled then
     end_cancelled(task)
   elseif value == WAIT then
-    parked[waiter] = task.wake
+    core.park(waiter, task.wake)
   else
     enqueue(task) -- a plain yield lets the others go on
   end
 end
 
-local function go_on(task)
-  task.queued = false
+local function go_on(task, place)
+  local before <close> = running(task)
+  ready[place], task.queued = false, false
   if task.ended then return end
   local co, arguments = task.coroutine, task.arguments
   if status(co) == "dead" then return finish(task, cancelled()) end
   if status(co) ~= "suspended" then return end -- it blocks further down
-  local before <close> = running(task)
+  awaiting[task] = nil
   if arguments then
     task.arguments = nil
     settle(task, resume(co, table.unpack(arguments, 1, arguments.n)))
@@ -155,19 +167,58 @@ local function go_on(task)
   end
 end
 
---- Somebody who waits for a task. While that blocks inside another task, what it waits for has to go on.
+-- ── Who waits for whom ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+--- What runs now: a task, a coroutine of a host's loop, or the main program.
+local function strand()
+  if current then return current end
+  for _, find in pairs(hosts) do
+    if find() then return (coroutine.running()) end
+  end
+  return MAIN
+end
+
+--- Whether a strand, task or scope waits, through whatever others, for `me`.
+local function leads_to(from, me, seen)
+  if from == me then return true end
+  if from == nil or seen[from] then return false end
+  seen[from] = true
+  if getmetatable(from) ~= Scope then return leads_to(awaiting[from], me, seen) end
+  for task in pairs(from.tasks) do
+    if leads_to(task, me, seen) then return true end
+  end
+  return false
+end
+
+--- For the C module: whether that strand waits for what runs now. If not, what runs now is going to wait for it.
+local function waits(other)
+  local me = strand()
+  if leads_to(other, me, {}) then return true end
+  if current then awaiting[current] = other end
+  return false
+end
+
+--- Somebody who waits for a task or a scope. While that blocks inside another task, what it waits for has to go on.
 local Wait = {}
 function Wait:__close()
-  self.on.waits[self] = nil
-  blocked = self.blocked
+  if self.waits then self.waits[self] = nil end
+  awaiting[self.strand], blocked = self.outer, self.blocked
+end
+
+local function wait_for(what, waits_of)
+  local me = strand()
+  local wait = setmetatable({ task = current, strand = me, outer = awaiting[me], blocked = blocked, waits = waits_of }, Wait)
+  if waits_of then waits_of[wait] = true end
+  awaiting[me] = what
+  if current and not core.yields() then blocked = what end
+  relations, scanned = relations + 1, 0
+  return wait
 end
 
 --- Waits until the task is over and returns what it returned, or raises what it raised. May wait.
 function Task:wait()
-  if self == current then core.raise("argument", "a task cannot wait for itself") end
-  local wait <close> = setmetatable({ on = self, task = current, blocked = blocked }, Wait)
-  self.waits[wait] = true
-  if current and not core.yields() then blocked = self end
+  if leads_to(self, strand(), {}) then core.raise("argument", "a task cannot wait for itself, nor for one that waits for it") end
+  local wait <close> = wait_for(self, self.waits)
   self.over:wait()
   if self.failure then error(self.failure[1], 0) end
   return table.unpack(self.results, 1, self.results.n)
@@ -215,36 +266,29 @@ end
 --- Wakes whose waiter fired and resumes each task that is ready, once. Called by the C module. `stuck`: nothing is under way that could end
 -- a wait inside a task; then one of the others has to. True: more can be resumed at once.
 local function dispatch(stuck)
-  for waiter in core.fired do
-    local wake = parked[waiter]
-    parked[waiter] = nil
-    if wake then wake() end
-  end
-  for place = first, last do
+  core.wake()
+  local stop = last
+  for place = (current and not stuck) and math.max(first, scanned + 1) or first, stop do
     local task = ready[place]
     if task and (stuck or allowed(task)) then
-      ready[place] = false
-      go_on(task)
+      go_on(task, place)
       if stuck then break end
     end
+    if current then scanned = math.max(scanned, place) end
   end
   skip_resumed()
   core.tasks(first <= last)
-  for place = first, last do
+  for place = math.max(first, stop + 1), last do
     if ready[place] and allowed(ready[place]) then return true end
   end
   return false
 end
 
-core.dispatcher(dispatch)
-
-local Blocking = {}
-function Blocking:__close() blocked = self.outer end
+core.dispatcher(dispatch, strand, waits)
 
 --- Waits until the scope has no task left or one failed that nobody waited for.
 local function await_scope(scope)
-  local restored <close> = setmetatable({ outer = blocked }, Blocking)
-  if current and not core.yields() then blocked = scope end
+  local wait <close> = wait_for(scope)
   while scope.alive > 0 and not scope.failure do
     scope.changed:wait()
     scope.changed = core.event()
@@ -300,15 +344,17 @@ end
 M.sleep = core.sleep
 
 --- Starts a task of the library itself, which goes on also while a task blocks: what a wait cannot do without, as a token.
-function M.service(f, ...)
+---@param supplies userdata the client for which it does that
+function M.service(supplies, f, ...)
   local task = new_task(outside, f, ...)
-  task.service = true
+  task.service, task.supplies = true, supplies
 end
 
---- For adapters: `wake` is called once, when the waiter has fired.
-function M.park(waiter, wake) parked[waiter] = wake end
+--- Whether the running task, or one that started it, is the service of this client.
+function M.supplying(client) return current ~= nil and current.supplies == client end
 
-local hosts <const> = {} -- name → function that gives the wait function of the running coroutine, or nil
+--- For adapters: `wake` is called when the waiter has fired, at once where it has already, and perhaps more than once.
+M.park = core.park
 
 --- For adapters: `find` gives the function by which the running coroutine waits, where it is one of that loop's; nil: no such loop.
 function M.host(name, find)
@@ -329,46 +375,6 @@ function M.step(seconds)
   return core.step(seconds or 0)
 end
 
--- ── Generators ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-local Generator = { __name = "calira.generator" }
-Generator.__index = Generator
-
---- What a resume of a generator's coroutine brought: a record, or a wait, which its reader waits in its own way.
-local function take(generator, ok, value, ...)
-  local co = generator.coroutine
-  if not ok then
-    local _, err = close(co) -- what it held when it failed
-    error(err, 0)
-  end
-  if status(co) == "dead" then return nil end
-  if value ~= WAIT then return value, ... end
-  core.await((...))
-  return generator() -- which another reader may have brought to its end meanwhile
-end
-
-function Generator:__call()
-  local co = self.coroutine
-  if status(co) == "dead" then return nil end
-  if status(co) ~= "suspended" then core.raise("argument", "a generator cannot read itself") end
-  return take(self, resume(co))
-end
-
-function Generator:__close()
-  if status(self.coroutine) == "suspended" then
-    local ok, err = close(self.coroutine)
-    if not ok then error(err, 0) end
-  end
-end
-
-Generator.next, Generator.close = Generator.__call, Generator.__close
-
---- Makes an iterator for `for` out of a function that calls `coroutine.yield(record, …)`; what it calls of this library may wait.
--- Returns four values, so that leaving the loop closes it.
-function M.generator(f)
-  check_function(f, "generator")
-  local generator = setmetatable({ coroutine = core.own(f) }, Generator)
-  return generator, nil, nil, generator
-end
+core.scheduler = M
 
 return M

@@ -1,0 +1,230 @@
+#include "http/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/call.h"
+#include "http/trace.h"
+
+static const double AHEAD_OF_EXPIRY = 60; /* seconds; of a token that lasts less than twice that, half its life */
+
+static void on_timer(struct timer *t) {
+    queue_dispatch(link_owner(t, struct queue, timer));
+}
+
+void queue_init(struct queue *n, struct loop *lp, const struct settings *settings) {
+    *n = (struct queue){.loop = lp, .settings = settings, .timer = {.fire = on_timer}, .token_expires = -1};
+    link_init(&n->waiting);
+    link_init(&n->in_flight);
+    link_init(&n->delayed);
+    link_init(&n->notifiers.link);
+    cond_init(&n->activity);
+    n->random = (uint64_t)timer_now() ^ (uint64_t)(uintptr_t)n ^ UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static void forget(char **secret) {
+    if (*secret)
+        memset(*secret, 0, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
+void queue_signal(struct queue *n) {
+    n->ended++;
+    cond_signal(&n->activity);
+}
+
+void queue_close(struct queue *n) {
+    struct link *lists[] = {&n->waiting, &n->in_flight, &n->delayed};
+    if (!n->loop)
+        return;
+    n->closed = true;
+    loop_timer_drop(n->loop, &n->timer);
+    for (int i = 0; i < 3; i++)
+        while (!link_alone(lists[i]))
+            call_end(link_owner(lists[i]->next, struct call, link), OUTCOME_CLOSED);
+    forget(&n->token);
+    queue_signal(n);
+}
+
+/* xorshift64* (Vigna, 2016). */
+double queue_random(struct queue *n) {
+    uint64_t x = n->random;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    n->random = x;
+    return (double)((x * UINT64_C(0x2545F4914F6CDD1D)) >> 11) / 9007199254740992.0;
+}
+
+/* ---- telling Lua ---- */
+
+/* Asks to be told between turns. */
+static void request_notify(struct queue *n) {
+    if (link_alone(&n->notifiers.link))
+        link_put(&n->loop->notifiers, &n->notifiers.link);
+}
+
+void queue_trace(struct queue *n, const struct call *c, const char *event, double seconds, const char *message) {
+    if (!n->trace)
+        return;
+    struct trace_event e = {.event = event, .seconds = seconds, .message = message};
+    if (c) {
+        e.path = strlen(c->url) > n->base_size ? c->url + n->base_size : c->url;
+        e.post = c->form != NULL;
+        e.attempt = call_attempts(c);
+        e.status = c->transfer.reply.status;
+    }
+    trace_record(n->trace, &e);
+    request_notify(n);
+}
+
+/* ---- the token, and a limiter's permits ---- */
+
+static void want_token(struct queue *n, bool rejected) {
+    n->token_rejected = rejected;
+    if (n->token_state != SOURCE_READY)
+        return;
+    n->token_state = SOURCE_WANTED;
+    request_notify(n);
+}
+
+void queue_token_rejected(struct queue *n) {
+    want_token(n, true);
+}
+
+/* Whether a call can be sent with the token at hand; asks for one where it cannot. */
+static bool token_ready(struct queue *n) {
+    if (!n->token_from_lua)
+        return true;
+    if (n->token_state != SOURCE_READY)
+        return false;
+    bool stale = n->token_expires >= 0 && timer_now() > n->token_expires;
+    if (n->token && (!stale || n->token_unused)) /* one that is born stale serves a call, else none would ever go */
+        return true;
+    want_token(n, false);
+    return false;
+}
+
+bool queue_token(struct queue *n, const char *token, double expires_in) {
+    char *copy = strdup(token);
+    if (!copy)
+        return false;
+    forget(&n->token);
+    n->token = copy;
+    n->token_serial++;
+    n->token_rejected = false;
+    n->token_state = SOURCE_READY;
+    double ahead = expires_in < 2 * AHEAD_OF_EXPIRY ? expires_in / 2 : AHEAD_OF_EXPIRY;
+    n->token_expires = expires_in < 0 ? -1 : timer_now() + timer_span(expires_in - ahead);
+    n->token_unused = true;
+    queue_dispatch(n);
+    return true;
+}
+
+void queue_token_failed(struct queue *n) {
+    n->token_state = n->permit_state = SOURCE_READY;
+    if (n->token_from_lua)
+        forget(&n->token);
+    struct link failed;
+    link_init(&failed);
+    link_move(&failed, &n->waiting);
+    while (!link_alone(&failed))
+        call_end(link_owner(failed.next, struct call, link), OUTCOME_TOKEN);
+}
+
+void queue_permit(struct queue *n) {
+    n->permit_state = SOURCE_READY;
+    n->permits++;
+    queue_dispatch(n);
+}
+
+static bool permit_ready(struct queue *n) {
+    if (!n->limited || n->permits > 0)
+        return true;
+    if (n->permit_state == SOURCE_READY) {
+        n->permit_state = SOURCE_WANTED;
+        request_notify(n);
+    }
+    return false;
+}
+
+/* ---- limits ---- */
+
+static void count_wait(struct queue *n, int64_t ns) {
+    double seconds = (double)ns / (double)NS_PER_SECOND;
+    n->stats.waited += seconds;
+    queue_trace(n, NULL, "wait", seconds, NULL);
+}
+
+void queue_pause(struct queue *n, int64_t when) {
+    int64_t now = timer_now();
+    if (when <= n->paused_until)
+        return;
+    count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
+    n->paused_until = when + 1; /* after the call itself is back in the queue, so that it goes first */
+}
+
+/* Goes on at `when`. */
+static void go_on_at(struct queue *n, int64_t when, int64_t now) {
+    if (n->timer.armed && n->timer.when <= when)
+        return;
+    loop_timer_arm(n->loop, &n->timer, when);
+    if (when > n->paused_until)
+        count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
+}
+
+void queue_note(struct queue *n, const struct call *c, bool passing) {
+    (void)c;
+    n->failures = passing ? n->failures + 1 : 0;
+}
+
+/* Calls that may be in flight. While nothing at all comes back (as many attempts as may be in flight failed in a row), one
+ * call asks and the others wait: a short outage must not use up the retries of all. */
+static int limit(const struct queue *n) {
+    return n->failures >= n->max_in_flight && n->failures > 1 ? 1 : n->max_in_flight;
+}
+
+void queue_put(struct queue *n, struct call *c) {
+    struct link *at = n->waiting.next;
+    while (at != &n->waiting && link_owner(at, struct call, link)->asked <= c->asked)
+        at = at->next;
+    link_put(at, &c->link);
+}
+
+/* The first calls that the client's own limits would let go wait for a token, a permit or the end of a pause: their
+ * deadlines begin, and one whose deadline comes before the end of the pause need not wait for it. */
+static void begin_deadlines(struct queue *n) {
+    int count = limit(n) - n->sent;
+    for (struct link *l = n->waiting.next, *next; l != &n->waiting && count > 0; l = next, count--) {
+        struct call *c = link_owner(l, struct call, link);
+        next = l->next;
+        call_begin_deadline(c);
+        if (c->limit.armed && c->limit.when < n->paused_until) {
+            c->retry_after = (double)(n->paused_until - timer_now()) / (double)NS_PER_SECOND;
+            call_end(c, OUTCOME_LIMITED);
+        }
+    }
+}
+
+void queue_dispatch(struct queue *n) {
+    if (n->closed)
+        return;
+    while (!link_alone(&n->waiting) && n->sent < limit(n)) {
+        int64_t now = timer_now();
+        if (n->next_start > now && n->next_start >= n->paused_until) {
+            go_on_at(n, n->next_start, now);
+            return;
+        }
+        if (n->paused_until > now)
+            go_on_at(n, n->paused_until, now);
+        if (n->paused_until > now || !token_ready(n) || !permit_ready(n)) {
+            begin_deadlines(n);
+            return;
+        }
+        if (n->rate > 0)
+            n->next_start = now + timer_span(1 / n->rate);
+        n->permits -= n->limited;
+        call_send(link_owner(n->waiting.next, struct call, link));
+    }
+}

@@ -1,0 +1,50 @@
+--- Generators: iterators out of functions that yield records and may wait. CONTRACT section 7.
+
+local core <const> = require "calira.core"
+
+local M = {}
+
+local WAIT <const> = core.WAIT
+local resume <const>, status <const>, close <const> = coroutine.resume, coroutine.status, coroutine.close
+
+local Generator = { __name = "calira.generator" }
+Generator.__index = Generator
+
+--- What a resume of a generator's coroutine brought: a record, or a wait, which its reader waits in its own way.
+local function take(generator, ok, value, ...)
+  local co = generator.coroutine
+  if not ok then
+    local _, err = close(co) -- what it held when it failed
+    error(err, 0)
+  end
+  if status(co) == "dead" then return nil end
+  if value ~= WAIT then return value, ... end
+  core.await((...))
+  return generator() -- which another reader may have brought to its end meanwhile
+end
+
+function Generator:__call()
+  local co = self.coroutine
+  if status(co) == "dead" then return nil end
+  if status(co) ~= "suspended" then core.raise("argument", "a generator cannot read itself") end
+  return take(self, resume(co))
+end
+
+function Generator:__close()
+  if status(self.coroutine) == "suspended" then
+    local ok, err = close(self.coroutine)
+    if not ok then error(err, 0) end
+  end
+end
+
+Generator.next, Generator.close = Generator.__call, Generator.__close
+
+--- Makes an iterator for `for` out of a function that calls `coroutine.yield(record, …)`; what it calls of this library may wait.
+-- Returns four values, so that leaving the loop closes it.
+function M.generator(f)
+  if type(f) ~= "function" then core.raise("argument", ("generator takes a function (got %s)"):format(type(f))) end
+  local generator = setmetatable({ coroutine = core.own(f) }, Generator)
+  return generator, nil, nil, generator
+end
+
+return M
