@@ -29,7 +29,8 @@ local function stats(id)
   return {
     "calls", s.calls, "by_status", object(s.by_status), "aborted", s.aborted, "max_in_flight", s.max_in_flight,
     "in_flight", s.in_flight, "connections", #sorted_keys(s.connections), "token_calls", s.token_calls,
-    "refreshes", s.refreshes, "refused", s.refused, "line_average", line_average, "line_max", line_max, "paths", object(s.paths), "log", json.array(state.log_lines(s)),
+    "refreshes", s.refreshes, "refused", s.refused,
+    "line_average", line_average, "line_max", line_max, "paths", object(s.paths), "log", json.array(state.log_lines(s)),
     "authorizations", sorted_keys(s.authorizations), "user_agents", sorted_keys(s.user_agents),
     "protocols", sorted_keys(s.protocols),
   }
