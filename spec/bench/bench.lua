@@ -197,9 +197,15 @@ local function print_head(missing)
     first "curl --version | cut -d' ' -f1-4", first "dpkg-query -W -f='${Version}' lua-cjson",
     first "PATH=$PATH:/usr/sbin nginx -v | sed 's/.*: //'", first "/usr/bin/python3 --version"))
   print(("Rounds: %d; medians; × is the median of the ratios within rounds, to the first client of the row or as its title says"):format(ROUNDS))
+  local peers, packages = {}, {}
   for _, peer in ipairs(missing) do
-    print(("Left out: %s (%s)"):format(peer.name, peer.package and "apt-get install " .. peer.package or "this library knows no such option"))
+    if peer.package then
+      peers[#peers + 1], packages[#packages + 1] = peer.name, peer.package
+    else
+      print(("Left out: what needs the option %s, which this library does not know"):format(peer.name))
+    end
   end
+  if #peers > 0 then print(("Left out: %s; apt-get install %s"):format(table.concat(peers, ", "), table.concat(packages, " "))) end
   print ""
   print "| row | client | s | × | CPU s | × | calls | MiB | goals |"
   print "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
