@@ -11,6 +11,11 @@ local function output_of(command)
   return pipe:read "a"
 end
 
+local function text_of(path)
+  local file <close> = assert(io.open(path))
+  return file:read "a"
+end
+
 local function write_lines(path, lines)
   local file <close> = assert(io.open(path, "w"))
   file:write(table.concat(lines, "\n"), "\n")
@@ -32,20 +37,19 @@ local function prepare(row, client)
   end
   write_lines(run.file, urls)
   write_lines(run.config, config)
-  run.output = ("%s/%s.out"):format(DIRECTORY, run.id)
-  run.command = ("build/bench/measure %s >'%s' 2>'%s/errors'"):format(client.command(run), run.output, DIRECTORY)
+  run.output, run.errors = ("%s/%s.out"):format(DIRECTORY, run.id), ("%s/%s.errors"):format(DIRECTORY, run.id)
+  run.command = ("build/bench/measure %s >'%s' 2>'%s'"):format(client.command(run), run.output, run.errors)
   return run
 end
 
 --- What a run's client printed, into the fields of the row or of the client.
 local function read_output(run, m)
-  local file <close> = assert(io.open(run.output))
-  local text = file:read "a"
+  local text = text_of(run.output)
   local wall, cpu, peak, status = text:match "measured (%S+) (%S+) (%S+) (%S+)\n$"
   assert(wall, "the client could not be started: " .. run.command)
   m.wall, m.cpu, m.peak, m.failed = tonumber(wall), tonumber(cpu), tonumber(peak), status ~= "0"
   local value = text:gsub("measured.*$", ""):gmatch "%S+"
-  for _, name in ipairs(run.row.fields or run.client.fields) do m[name] = tonumber(value()) end
+  for _, name in ipairs(run.row.fields or run.client.fields) do m[name] = tonumber(value() or "") end
 end
 
 --- What one run measured, by field.
@@ -59,8 +63,9 @@ local function result_of(run)
   m.refused_share = m.calls > 0 and m.refused / m.calls or 0
   local expected = run.client.records or run.row.records
   if m.records and m.records ~= expected then m.failed = true end
+  if m.failed then io.stderr:write(run.client.name, ": ", text_of(run.errors), "\n") end
   if m.own_cpu and m.records then m.own_cpu_per_record = m.own_cpu / m.records end
-  for _, path in ipairs { run.file, run.config, run.output } do os.remove(path) end
+  for _, path in ipairs { run.file, run.config, run.output, run.errors } do os.remove(path) end
   return m
 end
 
