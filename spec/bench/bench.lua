@@ -62,7 +62,7 @@ local function result_of(run)
   end
   m.refused_share = m.calls > 0 and m.refused / m.calls or 0
   local expected = run.client.records or run.row.records
-  if m.records and m.records ~= expected then m.failed = true end
+  if expected and m.records and m.records ~= expected then m.failed = true end
   if m.failed then io.stderr:write(run.client.name, ": ", text_of(run.errors), "\n") end
   if m.own_cpu and m.records then m.own_cpu_per_record = m.own_cpu / m.records end
   for _, path in ipairs { run.file, run.config, run.output, run.errors } do os.remove(path) end
@@ -114,10 +114,10 @@ local function figure(results, name, field, base)
   for i, m in ipairs(results[name]) do
     local value, other = m[field], base
     if less then
-      other = results[less][i][field]
+      other = not results[less][i].failed and results[less][i][field] or nil
     elseif type(base) == "string" then
       local of = results[base] and results[base][i]
-      if of then other = of[field] else other = m[base] end
+      if of then other = not of.failed and of[field] or nil else other = m[base] end
     end
     if value and (other or base == nil) and not m.failed then
       values[#values + 1] = less and value - other or base and value / other or value
