@@ -1,4 +1,5 @@
 -- /control/…: what a test asks of the sandbox itself, always for one scenario id.
+local capacity = require "capacity"
 local json = require "json"
 local oauth = require "oauth"
 local state = require "state"
@@ -24,10 +25,12 @@ end
 
 local function stats(id)
   local s = state.of(id)
+  local line_average, line_max = capacity.line_of(s)
   return {
     "calls", s.calls, "by_status", object(s.by_status), "aborted", s.aborted, "max_in_flight", s.max_in_flight,
     "in_flight", s.in_flight, "connections", #sorted_keys(s.connections), "token_calls", s.token_calls,
-    "refreshes", s.refreshes, "paths", object(s.paths), "log", json.array(state.log_lines(s)),
+    "refreshes", s.refreshes, "refused", s.refused,
+    "line_average", line_average, "line_max", line_max, "paths", object(s.paths), "log", json.array(state.log_lines(s)),
     "authorizations", sorted_keys(s.authorizations), "user_agents", sorted_keys(s.user_agents),
     "protocols", sorted_keys(s.protocols),
   }

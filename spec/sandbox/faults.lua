@@ -2,6 +2,7 @@
 -- answer in place of the API or hang up, `after` changes the answer, `deliver` sends it in an unusual way. Nothing here
 -- knows the world.
 local bodies = require "bodies"
+local capacity = require "capacity"
 local scenario = require "scenario"
 
 local faults = {}
@@ -49,11 +50,22 @@ local function every(call, n)
   return call.number % n == 0
 end
 
+-- A call for which the bucket has no token: 429, with Retry-After in whole seconds unless the scenario wants none.
+local function over_limit(call, bucket)
+  local seconds = capacity.refused_for(call.state, bucket)
+  if not seconds then return nil end
+  local answer = faults.error(429)
+  if call.keys.bucket429 ~= "none" then answer.headers["Retry-After"] = math.max(1, math.ceil(seconds)) end
+  return answer
+end
+
 -- Before the API is asked; the first that returns an answer ends the call. ----------------------------------------
 
 faults.before = {
   { "latency", function(_, ms) ngx.sleep(ms / 1000) end },
   { "jitter", function(call, ms) ngx.sleep(call.number * 7919 % 997 / 997 * ms / 1000) end },
+  { "bucket", over_limit },
+  { "workers", function(call, workers) ngx.sleep(capacity.seconds_of_work(call.state, workers)) end },
   { "silence", function(call, n) if every(call, n) then ngx.sleep(600) end end },
   { "reset", function(call, n) if every(call, n) then ngx.exit(444) end end },
   { "redirect", function(call, target)
@@ -90,6 +102,9 @@ faults.after = {
   { "emptyerr", function(_, _, answer) if answer.status >= 400 then answer.body = "" end end },
   { "body", replace_body },
   { "bigheaders", add_filler },
+  { "ratelimit", function(call, kind, answer)
+    capacity.tell(call.state, call.keys.bucket, kind, answer.headers)
+  end },
   { "dateskew", function(call, _, answer) answer.headers.Date = ngx.http_time(now(call.keys)) end },
 }
 

@@ -24,6 +24,18 @@ local function pair(second)
   end
 end
 
+-- "20:10" → { 20, 10 }, both more than 0; the first may have a fraction.
+local function capacity(value)
+  local a, b = value:match("^(%d+%.?%d*):(%d+)$")
+  a, b = tonumber(a), tonumber(b)
+  return a and a > 0 and b > 0 and { a, b } or nil
+end
+
+local function workers(value)
+  local both = capacity(value)
+  return both and both[1] % 1 == 0 and both or nil
+end
+
 local function list(item)
   return function(value)
     local out = {}
@@ -82,7 +94,8 @@ end
 local readers = {
   id = text, seed = number,
   latency = number, jitter = number,
-  bookings = number, accounts = number, labs = set, hide = set, cycle = flag,
+  bucket = capacity, bucket429 = one_of("seconds", "none"), ratelimit = one_of("ietf", "x"), workers = workers,
+  bookings = number, accounts = number, large = pair(number), labs = set, hide = set, cycle = flag,
   per = number, percap_silent = number, total = total, perhdr = none_or_number, curhdr = none_or_number,
   past = one_of("last", "lastsilent", "empty", "404"), ignorepage = flag, emptypage = set, invisible = number,
   fail = pair(number), firstfail = pair(number), failpage = pair(number), failpath = pair(text),

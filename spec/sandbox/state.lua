@@ -1,4 +1,6 @@
 -- What is counted for each scenario id. There is one worker, so plain tables do.
+local capacity = require "capacity"
+
 local state = {}
 
 local LOG_LINES, PATHS = 2000, 50000
@@ -8,7 +10,7 @@ local states = {}
 local function new()
   return {
     calls = 0, aborted = 0, in_flight = 0, max_in_flight = 0, token_calls = 0, refreshes = 0,
-    by_status = {}, paths = {}, path_count = 0, log = {}, logged = 0,
+    refused = 0, line = capacity.new_line(), by_status = {}, paths = {}, path_count = 0, log = {}, logged = 0,
     connections = {}, authorizations = {}, user_agents = {}, protocols = {},
   }
 end

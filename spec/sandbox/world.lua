@@ -53,6 +53,7 @@ local BASE = {
   { 241, "department", "Marine Sciences", 204 },
 }
 
+local LARGE = 9000             -- the organisation that a scenario adds; its labs come after it
 local GENERATED = 10000        -- the first id beyond the table
 local BLOCK = 50               -- generated accounts come in blocks: an organisation, 4 departments, 45 labs
 
@@ -81,6 +82,12 @@ local function first_accounts(count)
     list[n] = row and account(row[1], row[2], row[3], row[4], row[5]) or generated(n - #BASE - 1)
   end
   return list
+end
+
+-- The n-th (from 0) account of what a scenario adds: an organisation and its labs.
+local function large(n)
+  if n == 0 then return account(LARGE, "organisation", "University of the Large Labs") end
+  return account(LARGE + n, "lab", ("Large Laboratory %03d"):format(n), LARGE)
 end
 
 -- Bookings --------------------------------------------------------------------------------------------------------
@@ -122,6 +129,7 @@ local View = {}
 View.__index = View
 
 function View:booking_count(lab)
+  if lab > LARGE and lab < GENERATED then return self.large[2] end
   return booking_count(lab, self.main)
 end
 
@@ -164,8 +172,9 @@ local function add_offsets(view)
 end
 
 local function build(keys)
-  local view = setmetatable({ main = keys.bookings, accounts = {}, labs = {}, by_id = {}, named = {} }, View)
+  local view = setmetatable({ main = keys.bookings, large = keys.large, accounts = {}, labs = {}, by_id = {}, named = {} }, View)
   view.everyone = first_accounts(keys.accounts or #BASE)
+  for n = 0, keys.large and keys.large[1] or -1 do view.everyone[#view.everyone + 1] = large(n) end
   for _, a in ipairs(view.everyone) do
     view.named[a.id] = a
     -- Bad data on demand: two departments that are each other's department.
@@ -194,7 +203,7 @@ end
 -- The view of a scenario; scenarios that want the same world share one, and its name tells worlds apart.
 function world.view(keys)
   local name = table.concat({ keys.bookings or "", keys.accounts or "", keys.cycle and 1 or "", set_text(keys.labs),
-    set_text(keys.hide) }, "|")
+    set_text(keys.hide), table.concat(keys.large or {}, ":") }, "|")
   local view = views[name]
   if not view then
     view = build(keys)
@@ -271,7 +280,7 @@ end
 world.base_labs = base_labs
 
 function world.account(id)
-  return base_by_id[id] or (id >= GENERATED and generated(id - GENERATED)) or nil
+  return base_by_id[id] or (id >= GENERATED and generated(id - GENERATED)) or (id >= LARGE and large(id - LARGE)) or nil
 end
 
 return world
