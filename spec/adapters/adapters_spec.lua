@@ -39,7 +39,7 @@ local function loop(...)
     end
     return false
   end
-  local late <const> = helper.now() + 60
+  local late <const> = helper.now() + 20
   while alive() do
     assert(helper.now() < late, "a wake-up was lost")
     local round = ready
@@ -49,7 +49,7 @@ local function loop(...)
       if not ok then error(err, 0) end
     end
     if #ready == 0 and alive() then
-      host.poll(adapters.pollfd(), 60) -- the descriptor alone has to do
+      host.poll(adapters.pollfd(), 5) -- the descriptor alone has to do
       adapters.step(0)
     end
   end
