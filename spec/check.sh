@@ -142,14 +142,32 @@ case "${1-}" in
     runs "$scratch/host" 'by pkg-config, static'
     ;;
 
-  rock) # luarocks builds and installs it, from a copy: it builds in the source folder
-    mkdir "$scratch/source"
+  rock) # luarocks lints, builds, packs, installs into a path with a space, and removes it
+    for rockspec in *.rockspec; do luarocks lint "$rockspec"; done
+    # From a copy: it builds in the source folder.
+    mkdir "$scratch/source" "$scratch/.luarocks"
     for file in CMakeLists.txt cmake csrc lua bin examples spec README.md LICENSE *.rockspec; do
       [ ! -e "$file" ] || cp -R "$file" "$scratch/source"
     done
-    (cd "$scratch/source" && HOME=$scratch luarocks --lua-version=5.4 make --deps-mode=none --tree="$scratch/tree") \
-      >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
-    installed_runs "$scratch/tree"
+    tree="$scratch/a tree"
+    rocks() {
+      (cd "$scratch/source" && HOME=$scratch luarocks --lua-version=5.4 "$@") >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
+    }
+    rocks config rocks_provided.lua-cjson 2.1.0-1 # Debian's, as the README says
+    for version in 0.1.0-1 dev-1; do
+      rocks make --tree="$scratch/made" "calira-$version.rockspec"
+      rocks pack --tree="$scratch/made" calira "$version"
+      rocks install --tree="$tree" "$(cd "$scratch/source" && echo "calira-$version."*.rock)"
+      installed_runs "$tree"
+      "$tree/bin/calira" --help >/dev/null
+      rocks remove --tree="$tree" calira "$version"
+      left=$(find "$tree" -path '*calira*')
+      [ -z "$left" ] || fail "luarocks remove left $left"
+    done
+    (cd "$scratch/source" && lua5.4 -e '
+      local env = {}
+      assert(loadfile("calira-dev-1.rockspec", "t", env))()
+      assert(env.test.type == "command" and io.open(env.test.command:match "^sh (%S+)$"))')
     ;;
 
   demo) # a newcomer's command prints the table
