@@ -5,6 +5,8 @@ install(DIRECTORY lua/calira DESTINATION ${CALIRA_LUADIR} FILES_MATCHING PATTERN
 if(EXISTS ${PROJECT_SOURCE_DIR}/bin/calira)
   install(PROGRAMS bin/calira DESTINATION ${CALIRA_BINDIR})
 endif()
+file(GLOB man_pages docs/*.1)
+install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
 if(CALIRA_INSTALL_HOST)
   include(CMakePackageConfigHelpers)

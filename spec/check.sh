@@ -33,6 +33,14 @@ installed_runs() {
   )
 }
 
+# Copies what a release holds.
+copy_source() {
+  mkdir "$1"
+  for file in CMakeLists.txt CMakePresets.json cmake csrc lua bin debian docs examples spec README.md CHANGELOG.md LICENSE *.rockspec; do
+    [ ! -e "$file" ] || cp -R "$file" "$1"
+  done
+}
+
 case "${1-}" in
   format) # clang-format would change nothing
     clang-format --dry-run -Werror $(c_files '*.c') $(c_files '*.h')
@@ -144,11 +152,8 @@ case "${1-}" in
 
   rock) # luarocks lints, builds, packs, installs into a path with a space, and removes it
     for rockspec in *.rockspec; do luarocks lint "$rockspec"; done
-    # From a copy: it builds in the source folder.
-    mkdir "$scratch/source" "$scratch/.luarocks"
-    for file in CMakeLists.txt cmake csrc lua bin examples spec README.md LICENSE *.rockspec; do
-      [ ! -e "$file" ] || cp -R "$file" "$scratch/source"
-    done
+    copy_source "$scratch/source" # where luarocks builds
+    mkdir "$scratch/.luarocks"
     tree="$scratch/a tree"
     rocks() {
       (cd "$scratch/source" && HOME=$scratch luarocks --lua-version=5.4 "$@") >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
@@ -170,6 +175,21 @@ case "${1-}" in
       assert(env.test.type == "command" and io.open(env.test.command:match "^sh (%S+)$"))')
     ;;
 
+  deb) # by hand, as root: builds the Debian packages, then installs, uses and removes them in a fresh Debian, a rock and CMake's, too
+    [ -n "${CALIRA_SANDBOX-}" ] || exec sh spec/sandbox/sandbox.sh -- sh spec/check.sh deb
+    copy_source "$scratch/calira"
+    (cd "$scratch/calira" && dpkg-buildpackage -us -uc -b) >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
+    [ -n "$(ls docs/*.1 2>/dev/null)" ] || unwritten='--suppress-tags no-manual-page'
+    lintian --allow-root --fail-on error,warning ${unwritten-} "$scratch"/*.changes
+    rm -r "$scratch/calira"
+    copy_source "$scratch/calira"
+    # The mirror is this machine's.
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$codename //p" | head -n 1)
+    unshare -m sh spec/package/fresh.sh "$scratch/tree" "$codename" "$mirror" "$scratch/calira" \
+      $(ls "$scratch"/*.deb | grep -v dbgsym)
+    ;;
+
   demo) # a newcomer's command prints the table
     sh examples/demo.sh >"$scratch/out" || { cat "$scratch/out"; exit 1; }
     cat "$scratch/out"
@@ -188,5 +208,5 @@ case "${1-}" in
     grep -E "number_of_executed_units" "$scratch/out"
     ;;
 
-  *) fail "usage: sh spec/check.sh format|luacheck|size|cplusplus|tidy TREE|exports|checkout|install|package|rock|demo|fuzz NAME" ;;
+  *) fail "usage: sh spec/check.sh format|luacheck|size|cplusplus|tidy TREE|exports|checkout|install|package|rock|deb|demo|fuzz NAME" ;;
 esac

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that are missing: `sh spec/setup.sh demo` for examples/demo.sh, `sh spec/setup.sh tests`
-# for spec/run.sh. Needs root, or a sudo that asks no password; otherwise it says what to install and fails.
+# for spec/run.sh, `sh spec/setup.sh debian` for `sh spec/check.sh deb`. Needs root, or a sudo that asks no password;
+# otherwise it says what to install and fails.
 # Where nothing is missing it takes a moment and changes nothing.
 set -eu
 
@@ -44,11 +45,13 @@ sandbox='nginx libnginx-mod-http-lua openssl'
 demo="$build $sandbox lua-argparse"
 tests="$demo g++ clang libclang-rt-dev clang-format clang-tidy valgrind libc6-dbg curl luarocks lua-check"
 tests="$tests lua-busted lua-cqueues lua-luv lua-sql-sqlite3"
+debian='nginx libnginx-mod-http-lua openssl debhelper dh-lua lintian debootstrap mount util-linux'
 
 case "${1-}" in
   demo) wanted=$demo ;;
   tests) wanted=$tests ;;
-  *) echo "usage: sh spec/setup.sh demo|tests" >&2; exit 2 ;;
+  debian) wanted="$build $debian" ;;
+  *) echo "usage: sh spec/setup.sh demo|tests|debian" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
