@@ -14,13 +14,16 @@ if [ "${1-}" = --install ]; then
   ours=
   trap 'rm -f "$log"; [ -z "$ours" ] || rm -f "$policy"' EXIT
   trap 'exit 130' HUP INT TERM
-  # The sandbox runs a web server of its own; the one of the package need not serve this machine.
+  # The tests run servers of their own; those of the packages need not serve this machine.
   if [ ! -e "$policy" ]; then
     ours=yes
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
   fi
-  had_nginx=$(command -v nginx || true)
+  new_services=
+  for service in nginx prosody fcgiwrap; do
+    command -v "$service" >/dev/null || new_services="$new_services $service"
+  done
 
   install() {
     apt-get -q -y --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 install "$@" \
@@ -32,8 +35,10 @@ if [ "${1-}" = --install ]; then
     echo "calira: could not install $*" >&2
     exit 1
   }
-  if [ -z "$had_nginx" ] && [ -d /run/systemd/system ]; then
-    systemctl -q disable nginx 2>/dev/null || true # nor after the next start
+  if [ -d /run/systemd/system ]; then
+    for service in $new_services; do
+      systemctl -q disable "$service.service" "$service.socket" 2>/dev/null || true # nor after the next start
+    done
   fi
   exit 0
 fi
@@ -45,6 +50,7 @@ sandbox='nginx libnginx-mod-http-lua openssl'
 demo="$build $sandbox lua-argparse"
 tests="$demo g++ clang libclang-rt-dev clang-format clang-tidy valgrind libc6-dbg curl luarocks lua-check"
 tests="$tests lua-busted lua-cqueues lua-luv lua-sql-sqlite3"
+tests="$tests lua-copas prosody fcgiwrap parallel" # programs that examples/hosts are tried under
 debian='nginx libnginx-mod-http-lua openssl debhelper dh-lua lintian debootstrap mount util-linux'
 
 case "${1-}" in
