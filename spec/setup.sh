@@ -37,7 +37,9 @@ if [ "${1-}" = --install ]; then
   }
   if [ -d /run/systemd/system ]; then
     for service in $new_services; do
-      systemctl -q disable "$service.service" "$service.socket" 2>/dev/null || true # nor after the next start
+      for unit in "$service.service" "$service.socket"; do
+        systemctl -q disable "$unit" 2>/dev/null || true # nor after the next start
+      done
     done
   fi
   exit 0
