@@ -5,8 +5,6 @@
 #ifndef CALIRA_H
 #define CALIRA_H
 
-#include <lua.h>
-
 #define CALIRA_VERSION "0.1.0"
 
 #if defined(__GNUC__)
@@ -16,8 +14,10 @@
 #endif
 
 #ifdef __cplusplus
-extern "C" {
+extern "C" { /* around lua.h as well, which says nothing of C++ */
 #endif
+
+#include <lua.h>
 
 /* Opens the module `calira.core`; for `require`. */
 CALIRA_API int luaopen_calira_core(lua_State *L);

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+trap 'rm -rf --one-file-system "$scratch"' EXIT
 trap 'exit 130' HUP INT TERM
 unset LUA_INIT LUA_INIT_5_4 LUA_PATH_5_4 LUA_CPATH_5_4
 
@@ -33,6 +33,14 @@ installed_runs() {
   )
 }
 
+# Copies what a release holds.
+copy_source() {
+  mkdir "$1"
+  for file in CMakeLists.txt CMakePresets.json cmake csrc lua bin debian docs examples spec README.md CHANGELOG.md LICENSE *.rockspec; do
+    [ ! -e "$file" ] || cp -R "$file" "$1"
+  done
+}
+
 case "${1-}" in
   format) # clang-format would change nothing
     clang-format --dry-run -Werror $(c_files '*.c') $(c_files '*.h')
@@ -57,10 +65,14 @@ case "${1-}" in
     [ -z "$long" ] || fail "$long"
     ;;
 
-  cplusplus) # calira.h is for C++ hosts, too
-    echo '#include "calira.h"' >"$scratch/host.cpp"
-    g++ -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Icsrc $(pkg-config --cflags lua5.4-c++ || pkg-config --cflags lua5.4) \
-      "$scratch/host.cpp"
+  cplusplus) # calira.h is for C++ hosts, too; Lua compiled as C, and as C++, where its errors are exceptions
+    warnings='-Wall -Wextra -Wpedantic -Werror'
+    for lua in lua5.4 lua5.4-c++; do
+      g++ $warnings -rdynamic -o "$scratch/host" -Icsrc $(pkg-config --cflags $lua) spec/package/host.cpp \
+        build/release/libcalira.a $(pkg-config --libs $lua libcurl) -lpthread -lm
+      [ "$lua" = lua5.4 ] && set -- jumps || set --
+      "$scratch/host" "$@"
+    done
     ;;
 
   tidy) # tidy TREE: clang-tidy has nothing to say; the tree knows how each file is compiled
@@ -71,33 +83,114 @@ case "${1-}" in
     }
     ;;
 
-  exports) # the module shows what calira.h declares, nothing more
-    nm -D --defined-only build/release/calira/core.so | awk '{ print $3 }' | sort >"$scratch/exported"
+  exports) # the module and the libraries show what calira.h declares, nothing more
     sed -n 's/^CALIRA_API .*[ *]\(calira_[a-z]*\|luaopen_[a-z_]*\)(.*/\1/p' csrc/calira.h | sort >"$scratch/declared"
-    diff "$scratch/declared" "$scratch/exported" || fail "core.so exports other names (>) than calira.h declares (<)"
+    for file in calira/core.so libcalira.so libcalira.a; do
+      case $file in
+        *.a) symbols='nm --extern-only' ;;
+        *) symbols='nm -D' ;;
+      esac
+      $symbols --defined-only "build/release/$file" | awk 'NF == 3 { print $3 }' | sort >"$scratch/exported"
+      diff "$scratch/declared" "$scratch/exported" || fail "$file shows other names (>) than calira.h declares (<)"
+    done
     ;;
 
   checkout) # build/release works as the README says
     LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/release/?.so;;' lua5.4 -W -e 'print(require("calira")._VERSION)'
     ;;
 
-  install) # what cmake installs runs, and is enough for a C host
-    cmake --install build/release --prefix "$scratch/usr" >/dev/null
-    installed_runs "$scratch/usr"
-    ${CC:-cc} -o "$scratch/embed" -rdynamic -I"$scratch/usr/include" examples/embed/embed.c \
-      "$(find "$scratch/usr" -name libcalira.a)" $(pkg-config --cflags --libs lua5.4 libcurl) -lpthread -lm
-    echo 'print((require("calira")._VERSION))' >"$scratch/version.lua"
-    (cd / && LUA_PATH=';;' "$scratch/embed" "$scratch/version.lua")
+  install) # what cmake installs runs, and the target uninstall takes all of it away
+    tree="$scratch/a tree"
+    cmake --preset release -B "$scratch/build" -DCMAKE_INSTALL_PREFIX="$scratch/usr" >"$scratch/out"
+    cmake --build "$scratch/build" >>"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
+    DESTDIR="$tree" cmake --install "$scratch/build" >/dev/null
+    installed_runs "$tree$scratch/usr"
+    (cd / && LUA_PATH="$tree$scratch/usr/share/lua/5.4/?.lua;$tree$scratch/usr/share/lua/5.4/?/init.lua;;" \
+      LUA_CPATH="$tree$scratch/usr/lib/lua/5.4/?.so;;" "$tree$scratch/usr/bin/calira" --help >/dev/null)
+    mkdir -p "$tree$scratch/usr/share/lua/5.4/other"
+    DESTDIR="$tree" cmake --build "$scratch/build" --target uninstall >/dev/null
+    left=$(find "$tree" ! -type d -o -name calira)
+    [ -z "$left" ] || fail "uninstall left $left"
+    [ -d "$tree$scratch/usr/share/lua/5.4/other" ] || fail "uninstall took a folder away that is not ours"
     ;;
 
-  rock) # luarocks builds and installs it, from a copy: it builds in the source folder
-    mkdir "$scratch/source"
-    for file in CMakeLists.txt cmake csrc lua bin examples spec README.md LICENSE *.rockspec; do
-      [ ! -e "$file" ] || cp -R "$file" "$scratch/source"
+  package) # a C host in another folder finds the library by CMake, by pkg-config, and as a part of its project
+    tree="$scratch/a tree"
+    mkdir "$scratch/a host"
+    cp spec/package/CMakeLists.txt spec/package/host.c "$scratch/a host"
+    cmake --install build/release --prefix "$tree" >/dev/null
+    host() { # host KIND [ARGUMENT…]: configures, builds and runs it
+      kind=$1
+      shift
+      (
+        cd "$scratch/a host"
+        { cmake -B "build $kind" "$@" && cmake --build "build $kind"; } >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
+      )
+      runs "$scratch/a host/build $kind/host" "by CMake, $kind"
+    }
+    runs() { # runs PROGRAM WORDS
+      out=$(cd / && LUA_PATH='/none/?.lua' "$1") && [ "$out" = "calira 0.1.0	network" ] || fail "$2: $out"
+      echo "$2: $out"
+    }
+    for kind in static shared default; do
+      host $kind -DCMAKE_PREFIX_PATH="$tree" -DKIND=$kind
+      readelf -d "$scratch/a host/build $kind/host" | grep -q libcalira.so && linked=shared || linked=static
+      [ "$linked" = "$kind" ] || { [ $kind = default ] && [ $linked = shared ]; } || fail "$kind is $linked"
     done
-    (cd "$scratch/source" && HOME=$scratch luarocks --lua-version=5.4 make --deps-mode=none --tree="$scratch/tree") \
-      >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
-    installed_runs "$scratch/tree"
+    host 'as a subdirectory' -DCALIRA_SOURCE="$PWD"
+    host 'as a shared subdirectory' -DCALIRA_SOURCE="$PWD" -DBUILD_SHARED_LIBS=ON
+
+    export PKG_CONFIG_PATH="$tree/lib/pkgconfig"
+    [ "$(pkg-config --modversion calira)" = 0.1.0 ] || fail "calira.pc says another version"
+    eval "${CC:-cc} -rdynamic -o \"$scratch/host\" spec/package/host.c $(pkg-config --cflags --libs calira)"
+    LD_LIBRARY_PATH="$tree/lib" runs "$scratch/host" 'by pkg-config, shared'
+    rm "$tree"/lib/libcalira.so*
+    eval "${CC:-cc} -rdynamic -o \"$scratch/host\" spec/package/host.c $(pkg-config --cflags --libs calira) \
+      $(pkg-config --libs libcurl) -lpthread -lm"
+    runs "$scratch/host" 'by pkg-config, static'
+    ;;
+
+  rock) # luarocks lints, builds, packs, installs into a path with a space, and removes it
+    for rockspec in *.rockspec; do luarocks lint "$rockspec"; done
+    copy_source "$scratch/source" # where luarocks builds
+    mkdir "$scratch/.luarocks"
+    tree="$scratch/a tree"
+    rocks() {
+      (cd "$scratch/source" && HOME=$scratch luarocks --lua-version=5.4 "$@") >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
+    }
+    rocks config rocks_provided.lua-cjson 2.1.0-1 # Debian's, as the README says
+    for version in 0.1.0-1 dev-1; do
+      rocks make --tree="$scratch/made" "calira-$version.rockspec"
+      rocks pack --tree="$scratch/made" calira "$version"
+      rocks install --tree="$tree" "$(cd "$scratch/source" && echo "calira-$version."*.rock)"
+      installed_runs "$tree"
+      "$tree/bin/calira" --help >/dev/null
+      rocks remove --tree="$tree" calira "$version"
+      left=$(find "$tree" -path '*calira*')
+      [ -z "$left" ] || fail "luarocks remove left $left"
+    done
+    (cd "$scratch/source" && lua5.4 -e '
+      local env = {}
+      assert(loadfile("calira-dev-1.rockspec", "t", env))()
+      assert(env.test.type == "command" and io.open(env.test.command:match "^sh (%S+)$"))')
+    ;;
+
+  deb) # by hand, as root: builds the Debian packages, then installs, uses and removes them in a fresh Debian, a rock and CMake's, too
+    if [ -z "${CALIRA_SANDBOX-}" ]; then
+      sh spec/sandbox/sandbox.sh -- sh spec/check.sh deb
+      exit
+    fi
+    copy_source "$scratch/calira"
+    (cd "$scratch/calira" && dpkg-buildpackage -us -uc -b) >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
+    [ -n "$(ls docs/*.1 2>/dev/null)" ] || unwritten='--suppress-tags no-manual-page'
+    lintian --allow-root --fail-on error,warning ${unwritten-} "$scratch"/*.changes
+    rm -r "$scratch/calira"
+    copy_source "$scratch/calira"
+    # The mirror is this machine's.
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$codename //p" | head -n 1)
+    unshare -m sh spec/package/fresh.sh "$scratch/tree" "$codename" "$mirror" "$scratch/calira" \
+      $(ls "$scratch"/*.deb | grep -v dbgsym)
     ;;
 
   demo) # a newcomer's command prints the table
@@ -118,5 +211,5 @@ case "${1-}" in
     grep -E "number_of_executed_units" "$scratch/out"
     ;;
 
-  *) fail "usage: sh spec/check.sh format|luacheck|size|cplusplus|tidy TREE|exports|checkout|install|rock|demo|fuzz NAME" ;;
+  *) fail "usage: sh spec/check.sh format|luacheck|size|cplusplus|tidy TREE|exports|checkout|install|package|rock|deb|demo|fuzz NAME" ;;
 esac

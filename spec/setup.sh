@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that are missing: `sh spec/setup.sh demo` for examples/demo.sh, `sh spec/setup.sh tests`
-# for spec/run.sh. Needs root, or a sudo that asks no password; otherwise it says what to install and fails.
+# for spec/run.sh, `sh spec/setup.sh debian` for `sh spec/check.sh deb`. Needs root, or a sudo that asks no password;
+# otherwise it says what to install and fails.
 # Where nothing is missing it takes a moment and changes nothing.
 set -eu
 
@@ -13,13 +14,16 @@ if [ "${1-}" = --install ]; then
   ours=
   trap 'rm -f "$log"; [ -z "$ours" ] || rm -f "$policy"' EXIT
   trap 'exit 130' HUP INT TERM
-  # The sandbox runs a web server of its own; the one of the package need not serve this machine.
+  # The tests run servers of their own; those of the packages need not serve this machine.
   if [ ! -e "$policy" ]; then
     ours=yes
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
   fi
-  had_nginx=$(command -v nginx || true)
+  new_services=
+  for service in nginx prosody fcgiwrap; do
+    command -v "$service" >/dev/null || new_services="$new_services $service"
+  done
 
   install() {
     apt-get -q -y --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 install "$@" \
@@ -31,8 +35,12 @@ if [ "${1-}" = --install ]; then
     echo "calira: could not install $*" >&2
     exit 1
   }
-  if [ -z "$had_nginx" ] && [ -d /run/systemd/system ]; then
-    systemctl -q disable nginx 2>/dev/null || true # nor after the next start
+  if [ -d /run/systemd/system ]; then
+    for service in $new_services; do
+      for unit in "$service.service" "$service.socket"; do
+        systemctl -q disable "$unit" 2>/dev/null || true # nor after the next start
+      done
+    done
   fi
   exit 0
 fi
@@ -44,11 +52,14 @@ sandbox='nginx libnginx-mod-http-lua openssl'
 demo="$build $sandbox lua-argparse"
 tests="$demo g++ clang libclang-rt-dev clang-format clang-tidy valgrind libc6-dbg curl luarocks lua-check"
 tests="$tests lua-busted lua-cqueues lua-luv lua-sql-sqlite3"
+tests="$tests lua-copas prosody fcgiwrap parallel" # programs that examples/hosts are tried under
+debian='nginx libnginx-mod-http-lua openssl debhelper dh-lua lintian debootstrap mount util-linux'
 
 case "${1-}" in
   demo) wanted=$demo ;;
   tests) wanted=$tests ;;
-  *) echo "usage: sh spec/setup.sh demo|tests" >&2; exit 2 ;;
+  debian) wanted="$build $debian" ;;
+  *) echo "usage: sh spec/setup.sh demo|tests|debian" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

@@ -4,10 +4,9 @@
 -- condition, which is signalled when what it waits for is there (two that poll one descriptor lose wake-ups). When the leader is done,
 -- another one is woken to lead.
 
+local adapters <const> = require "calira.adapters"
 local condition <const> = require "cqueues.condition"
-local core <const> = require "calira.core"
 local cqueues <const> = require "cqueues"
-local scheduler <const> = require "calira.tasks.scheduler"
 
 local M = {}
 
@@ -36,15 +35,15 @@ local function wait_in_cqueues(waiter)
   end
   local wait <close> = setmetatable({ group = group, condition = condition.new(), done = false }, Wait)
   group.waits[wait] = true
-  scheduler.park(waiter, function()
+  adapters.park(waiter, function()
     wait.done = true
     wait.condition:signal()
   end)
   while not wait.done do
     group.leader = group.leader or wait
     if group.leader == wait then
-      cqueues.poll(core, wait.condition)
-      core.step(0)
+      cqueues.poll(adapters, wait.condition)
+      adapters.step(0)
     else
       cqueues.poll(wait.condition)
     end
@@ -53,13 +52,13 @@ end
 
 --- From now on, calls in coroutines that cqueues itself runs wait as cqueues does.
 function M.attach()
-  scheduler.host("cqueues", function()
+  adapters.register("cqueues", function()
     local controller, own = cqueues.running()
     if controller and own then return wait_in_cqueues end
   end)
 end
 
 --- Undoes `attach`.
-function M.detach() scheduler.host("cqueues", nil) end
+function M.detach() adapters.unregister "cqueues" end
 
 return M

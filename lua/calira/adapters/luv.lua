@@ -2,8 +2,8 @@
 -- CONTRACT section 7. A poll handle on the engine's descriptor and a timer step the engine; coroutines whose wait is over are resumed
 -- from there, never out of another one. Both handles are active only while a coroutine waits, so that the loop can end.
 
+local adapters <const> = require "calira.adapters"
 local core <const> = require "calira.core"
-local scheduler <const> = require "calira.tasks.scheduler"
 local uv <const> = require "luv"
 
 local M = {}
@@ -16,14 +16,14 @@ local poll, timer, polled
 local on_ready
 
 local function watch()
-  local fd = core.pollfd()
+  local fd = adapters.pollfd()
   if poll and polled ~= fd then -- a fork gave the engine another descriptor
     poll:close()
     poll = nil
   end
   poll, timer, polled = poll or uv.new_poll(fd), timer or uv.new_timer(), fd
   poll:start("r", on_ready)
-  local seconds = #woken > 0 and 0 or core.timeout()
+  local seconds = #woken > 0 and 0 or adapters.timeout()
   if seconds then timer:start(math.ceil(seconds * 1000), 0, on_ready) else timer:stop() end
 end
 
@@ -46,7 +46,7 @@ local function go_on(co, ...)
 end
 
 function on_ready()
-  core.step(0)
+  adapters.step(0)
   local round = woken
   woken = {}
   for _, co in ipairs(round) do
@@ -64,7 +64,7 @@ end
 local function wait_in_luv(waiter)
   local wait <close> = setmetatable({ co = coroutine.running(), done = false }, Wait)
   waiting[wait.co] = true
-  scheduler.park(waiter, function()
+  adapters.park(waiter, function()
     wait.done = true
     woken[#woken + 1] = wait.co
     watch() -- whoever drove the engine so far, the coroutine is resumed from luv's loop
@@ -81,13 +81,13 @@ end
 -- raised here, or, after a wait, is what luv makes of an error in a callback: it prints it and ends the process.
 function M.spawn(f, ...)
   if type(f) ~= "function" then core.raise("argument", ("spawn takes a function (got %s)"):format(type(f))) end
-  scheduler.host("luv", find)
+  adapters.register("luv", find)
   local co = coroutine.create(f)
   spawned[co] = true
   go_on(co, ...)
 end
 
 --- From now on no coroutine waits on luv's loop; those that wait there still do until they are served.
-function M.detach() scheduler.host("luv", nil) end
+function M.detach() adapters.unregister "luv" end
 
 return M
