@@ -85,6 +85,10 @@ end
 --- The task is over: tells who waits for it, and its scope about an error that nobody takes.
 local function finish(task, failure, results)
   if task.ended then return end
+  if failure and task.failed then
+    task.failed(failure[1])
+    failure = nil
+  end
   task.ended, task.failure, task.results = true, failure, results
   local scope = task.scope
   scope.tasks[task] = nil
@@ -299,10 +303,11 @@ end
 --- Waits that many seconds (0 or more). May wait, of course.
 M.sleep = core.sleep
 
---- Starts a task of the library itself, which goes on also while a task blocks: what a wait cannot do without, as a token.
-function M.service(f, ...)
+--- Starts a task of the library itself, which goes on also while a task blocks: what a wait cannot do without, as a token. `failed` is told
+-- the error that it ends with.
+function M.service(f, failed, ...)
   local task = new_task(outside, f, ...)
-  task.service = true
+  task.service, task.failed = true, failed
 end
 
 --- For adapters: `wake` is called once, when the waiter has fired.
