@@ -1,5 +1,5 @@
---- What a grant is: the token endpoint's answer, with `token_url` and `client_id`, which say whose it is, and `received_at`, the time by
--- this machine's clock. Plain data, no I/O.
+--- What a grant is: the token endpoint's answer, with `token_url` and `client_id`, which say whose it is, and `received_at`, when it
+-- came by this machine's clock, and `base_url`, where `calira login` was told which API it is for. Plain data, no I/O.
 
 local core <const> = require "calira.core"
 local endpoint <const> = require "calira.oauth.endpoint"
@@ -49,6 +49,7 @@ function M.renewed(old, answer)
   grant.token_url, grant.client_id, grant.base_url = old.token_url, old.client_id, old.base_url
   grant.received_at = os.time()
   grant.created_at = grant.created_at or grant.received_at
+  if not M.is_token(grant.access_token) then grant.access_token = nil end -- the refresh token is kept all the same
   return grant
 end
 
@@ -62,6 +63,12 @@ function M.check(grant, advice)
   return grant
 end
 
+--- Whether a token endpoint and an API may belong together: both are Calira's own, or neither is, or `calira login` was told so.
+local function together(grant, base_url)
+  if type(grant.base_url) == "string" and endpoint.same(grant.base_url, base_url) then return true end
+  return endpoint.same(grant.token_url, endpoint.TOKEN_URL) == endpoint.same(base_url, endpoint.BASE_URL)
+end
+
 --- Raises kind `argument` where the grant is another service's or application's than what is given.
 ---@param given table the option `oauth`
 ---@param base_url string of the client
@@ -70,13 +77,9 @@ function M.check_service(grant, given, base_url, advice)
     core.raise("argument", ("the stored grant is of another %s (%s, not %s); %s"):format(what, own, named, advice))
   end
   local own, named = grant.token_url, given.token_url
-  if type(own) == "string" and named and not endpoint.same(own, named) then refuse("service", own, named) end
-  if type(own) == "string" and not named then
-    local base = grant.base_url
-    if base and not endpoint.same(base, base_url) then refuse("service", base, base_url) end
-    if not base and endpoint.same(own, endpoint.TOKEN_URL) ~= endpoint.same(base_url, endpoint.BASE_URL) then
-      refuse("service", own, "that of " .. base_url)
-    end
+  if type(own) == "string" then
+    if named and not endpoint.same(own, named) then refuse("service", own, named) end
+    if not named and not together(grant, base_url) then refuse("service", own, "that of " .. base_url) end
   end
   if grant.client_id and given.client_id and grant.client_id ~= given.client_id then
     refuse("application", tostring(grant.client_id), given.client_id)

@@ -11,7 +11,7 @@ local M = {}
 
 local MOMENT <const> = 5         -- seconds for which a token counts as issued a moment ago
 local SETTLING <const> = { 1 }   -- seconds to wait, in turn, before such a token is sent again after a 401
-local PATIENCE <const> = 5       -- seconds for which another process's grant is waited for where the store has no lock
+local PATIENCE <const> = 5       -- seconds for which another process's grant is waited for where no lock kept it from refreshing
 local LOOK <const> = 0.05        -- seconds between the first two looks for it
 
 local kind <const> = options.kind
@@ -82,7 +82,8 @@ function Provider:save()
   self.grant, self.unsaved = self.unsaved, nil
 end
 
---- Saves what an earlier call could not, unless somebody has consented anew meanwhile.
+--- Saves what an earlier call could not, unless somebody has consented anew meanwhile. Without the lock: who has it may be waiting for this
+-- grant.
 function Provider:save_late()
   local stored = self.given.store.load()
   local token = grants.refresh_token(stored)
@@ -138,7 +139,8 @@ end
 
 --- The grant that another process stored meanwhile: where it may be refreshing right now, it is waited for.
 function Provider:others(tried, rejected)
-  local till, pause = core.now() + (self.given.store.lock and 0 or PATIENCE), LOOK
+  local store = self.given.store
+  local till, pause = core.now() + (store.lock and not store.lock_may_end and 0 or PATIENCE), LOOK
   while true do
     local grant = self:stored()
     if grants.usable(grant, rejected) and not (tried and tried.access_token == grant.access_token) then return grant end
@@ -152,7 +154,6 @@ end
 function Provider:renew(rejected)
   local lock <close> = self:lock()
   if self.post and self.post.process ~= core.process_id() then self.post = nil end -- the parent's, of a forked child
-  if self.unsaved then self:save_late() end
   local grant = self:stored()
   if not self.post and grants.usable(grant, rejected) then return self:use(grant, rejected, false) end
   local new, err, dead = self:refresh(grant)
@@ -174,6 +175,7 @@ function Provider:token(rejected, expired)
     local grant = self:stored()
     if grants.usable(grant, rejected) then return self:use(grant, rejected, false) end
   end
+  if self.unsaved then self:save_late() end
   local process = core.process_id()
   local results = table.pack(pcall(self.renew, self, rejected))
   if results[1] then return table.unpack(results, 2, 4) end
