@@ -298,7 +298,7 @@ describe("a trace function", function()
       base_url = H.url("", id), trace = function(e) events[e.event] = (events[e.event] or 0) + 1 end,
       oauth = {
         client_id = "c", client_secret = "s", refresh_token = "rt-0", token_url = H.url("", id):gsub("/v1$", "/oauth/token"),
-        store = { load = function() end, save = function() end },
+        store = { load = function() end, save = function() end, lock = function() end },
       },
     }
     client:get "/accounts/101"
