@@ -44,6 +44,15 @@ local function trace_of(like)
   end
 end
 
+--- The options of a client that have to do with connecting, for another client of the core.
+function M.connecting(like)
+  return {
+    user_agent = like.user_agent or "calira/" .. core.version, allow_http = like.allow_http, backoff_base = like.backoff_base,
+    backoff_max = like.backoff_max, max_wait = like.max_wait, timeout = like.timeout, connect_timeout = like.connect_timeout,
+    ca_file = like.ca_file, ca_path = like.ca_path, insecure = like.insecure, proxy = like.proxy,
+  }
+end
+
 --- A client of the core for the token endpoint: it sends no bearer token, over https or to this host only, with the connection options of
 -- the client that it serves. Returns it and the path; raises kind `argument` for an address that cannot be used.
 ---@param url string
@@ -51,12 +60,8 @@ end
 function M.open(url, like)
   local base, path = url:match "^(%a[%w+.-]*://[^/?#]*)(/[^?#]*)$"
   if not base then core.raise("argument", "token_url cannot be used: it takes an address with a path, without query and fragment") end
-  local checked = {
-    base_url = base, carries_secrets = true, user_agent = "calira/" .. core.version, allow_http = like.allow_http,
-    retries = like.retries, backoff_base = like.backoff_base, backoff_max = like.backoff_max, max_wait = like.max_wait,
-    timeout = like.timeout, connect_timeout = like.connect_timeout, ca_file = like.ca_file, ca_path = like.ca_path,
-    insecure = like.insecure, proxy = like.proxy, trace = trace_of(like),
-  }
+  local checked = M.connecting(like)
+  checked.base_url, checked.carries_secrets, checked.trace, checked.retries = base, true, trace_of(like), like.retries
   local ok, client = pcall(core.client, checked)
   if ok then return client, path end
   if core.is_error(client) then core.raise(client.kind, (client.message:gsub("^base_url", "token_url"))) end

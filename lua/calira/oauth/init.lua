@@ -14,7 +14,7 @@ local M = {
 --- A store in PostgreSQL; its driver is loaded only when one is used.
 function M.postgres_store(given) return require "calira.oauth.postgres_store"(given) end
 
---- A provider is a function(rejected token or nil, whether it expired) → token, seconds it lasts or nil, whether it was refreshed.
+--- A provider is a function(rejected token or nil) → token, seconds it lasts or nil, whether it was refreshed.
 function M.function_provider(f)
   return function(rejected)
     local token = f()
@@ -47,15 +47,15 @@ local function fail(client, err)
   core.fail_token(client, ok and failure or NO_MEMORY)
 end
 
-local function fetch(client, rejected, expired)
-  local token, expires_in, refreshed = providers[client](rejected, expired)
+local function fetch(client, rejected)
+  local token, expires_in, refreshed = providers[client](rejected)
   if refreshed then core.trace(client, { event = "refresh" }) end
   core.set_token(client, token, expires_in or -1, refreshed)
 end
 
 --- Every way out of here, and out of the task, ends in core.set_token or core.fail_token: else the client's calls would wait for ever.
-core.on_token(function(client, rejected, expired)
-  local ok, err = pcall(scheduler.service, fetch, function(err) fail(client, err) end, client, rejected, expired)
+core.on_token(function(client, rejected)
+  local ok, err = pcall(scheduler.service, fetch, function(err) fail(client, err) end, client, rejected)
   if not ok then fail(client, err) end
 end)
 

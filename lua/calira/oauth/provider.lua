@@ -6,13 +6,14 @@ local core <const> = require "calira.core"
 local endpoint <const> = require "calira.oauth.endpoint"
 local grants <const> = require "calira.oauth.grants"
 local options <const> = require "calira.values.options"
+local routes <const> = require "calira.api.routes"
 
 local M = {}
 
-local MOMENT <const> = 5         -- seconds for which a token counts as issued a moment ago
-local SETTLING <const> = { 1 }   -- seconds to wait, in turn, before such a token is sent again after a 401
-local PATIENCE <const> = 5       -- seconds for which another process's grant is waited for where no lock kept it from refreshing
-local LOOK <const> = 0.05        -- seconds between the first two looks for it
+local MOMENT <const> = 5        -- seconds for which a token counts as issued a moment ago
+local PAUSES <const> = { 1, 2 } -- seconds before such a token is sent again after its first 401, and its second
+local PATIENCE <const> = 5      -- seconds for which another process's grant is waited for where no lock kept it from refreshing
+local LOOK <const> = 0.05       -- seconds between the first two looks for it
 
 local kind <const> = options.kind
 local secret <const> = kind.secret(kind.text)
@@ -21,8 +22,8 @@ local OAUTH <const> = {
   client_id = kind.text, client_secret = secret, refresh_token = secret, token_url = kind.text, store = kind.table,
 }
 
---- `given`: the option `oauth`; `like`: the client's options; `grant`: the one that this process used last; `issued`: { token, since, sent }
--- of a token that this process saw come, and how often it was sent again; `post`: a refresh on its way; `unsaved`: a grant that is not
+--- `given`: the option `oauth`; `like`: the client's options; `grant`: the one that this process used last; `issued`: { token, since, pauses }
+-- of a token that this process saw come; `post`: a refresh on its way; `unsaved`: a grant that is not
 -- saved yet, in the place of the one with the refresh token `replaces`.
 local Provider = {}
 Provider.__index = Provider
@@ -41,22 +42,32 @@ end
 --- The grant's token is the one to use: the token, seconds it lasts, whether it was refreshed.
 function Provider:use(grant, rejected, refreshed)
   local token = grant.access_token
-  if refreshed or rejected then self.issued = { token = token, since = core.now(), sent = 0 } end
+  if refreshed or rejected then self.issued = { token = token, since = core.now(), pauses = 0 } end
   self.grant = grant
   -- of one that came just now, whatever the clocks here and there say
   return token, refreshed and grants.life(grant) or grants.left(grant), refreshed
 end
 
---- Whether a token that was answered by 401 is so new that not every server may know it: then waits a little, and it is to be sent again.
----@param expired boolean? whether the server said that it has expired or was revoked; nil: not known
-function Provider:settles(rejected, expired)
+--- What the API says of a token: "good", "dead", or "unknown" where it gives no reason for its 401.
+local function tried(token, like)
+  local checked = endpoint.connecting(like)
+  checked.base_url, checked.token, checked.retries, checked.trace = like.base_url, token, 0, like.trace
+  local client <close> = core.client(checked)
+  local ok, err = pcall(core.get, client, routes.lists.accounts.path, { "per_page", "1" })
+  if ok or not core.is_error(err) or err.status ~= 401 then return "good" end
+  return (err.message:find "expired" or err.message:find "revoked") and "dead" or "unknown"
+end
+
+--- Whether a token that was answered by 401 is to be sent again: one that was issued a moment ago, which not every server knows yet, after
+-- a pause. Refreshing again would only bring the next that they do not know. One call, not those that wait, asks what the token is.
+function Provider:settles(rejected)
   local issued = self.issued
-  if not rejected or expired or not issued or issued.token ~= rejected then return false end
-  local pause = SETTLING[issued.sent + 1]
-  if not pause or core.now() - issued.since > MOMENT then return false end
-  issued.sent = issued.sent + 1
-  core.sleep(pause)
-  return true
+  if not rejected or not issued or issued.token ~= rejected or core.now() - issued.since > MOMENT then return false end
+  local pause = PAUSES[issued.pauses + 1]
+  local state = pause and tried(rejected, self.like) or "dead"
+  issued.pauses = issued.pauses + 1
+  if state == "unknown" then core.sleep(pause) end
+  return state ~= "dead"
 end
 
 function Provider:lock()
@@ -138,12 +149,12 @@ function Provider:refresh(grant)
 end
 
 --- The grant that another process stored meanwhile: where it may be refreshing right now, it is waited for.
-function Provider:others(tried, rejected)
+function Provider:others(old, rejected)
   local store = self.given.store
   local till, pause = core.now() + (store.lock and not store.lock_may_end and 0 or PATIENCE), LOOK
   while true do
     local grant = self:stored()
-    if grants.usable(grant, rejected) and not (tried and tried.access_token == grant.access_token) then return grant end
+    if grants.usable(grant, rejected) and not (old and old.access_token == grant.access_token) then return grant end
     if core.now() >= till then return nil end
     core.sleep(pause)
     pause = math.min(2 * pause, 1)
@@ -165,13 +176,12 @@ end
 
 --- The token for calls to go with. May wait; raises what went wrong.
 ---@param rejected string? the token that was answered by 401
----@param expired boolean? whether the server said that it has expired or was revoked
 ---@return string token
 ---@return number? seconds it lasts; nil: not known
 ---@return boolean refreshed
-function Provider:token(rejected, expired)
+function Provider:token(rejected)
   if not (self.unsaved or self.post) then
-    if self:settles(rejected, expired) then return self:use(self.grant, nil, false) end
+    if self:settles(rejected) then return self:use(self.grant, nil, false) end
     local grant = self:stored()
     if grants.usable(grant, rejected) then return self:use(grant, rejected, false) end
   end
@@ -180,10 +190,10 @@ function Provider:token(rejected, expired)
   local results = table.pack(pcall(self.renew, self, rejected))
   if results[1] then return table.unpack(results, 2, 4) end
   if core.process_id() == process then error(results[2], 0) end
-  return self:token(rejected, expired) -- forked meanwhile: the lock and the refresh are the parent's
+  return self:token(rejected) -- forked meanwhile: the lock and the refresh are the parent's
 end
 
---- The provider of an `oauth` option: a function(rejected token or nil, expired) → token, seconds it lasts or nil, whether it was refreshed.
+--- The provider of an `oauth` option: a function(rejected token or nil) → token, seconds it lasts or nil, whether it was refreshed.
 ---@param oauth table
 ---@param like table the checked options of the client
 function M.new(oauth, like)
@@ -195,7 +205,7 @@ function M.new(oauth, like)
   end
   if given.token_url then endpoint.open(given.token_url, like):close() end
   local provider = setmetatable({ given = given, like = like }, Provider)
-  return function(rejected, expired) return provider:token(rejected, expired) end
+  return function(rejected) return provider:token(rejected) end
 end
 
 return M
