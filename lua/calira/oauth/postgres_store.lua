@@ -5,8 +5,8 @@ local core <const> = require "calira.core"
 local endpoint <const> = require "calira.oauth.endpoint"
 local options <const> = require "calira.values.options"
 
-local PAUSE <const> = 0.05     -- seconds between the first two looks at a lock that another process holds
-local MOST_PAUSE <const> = 0.5 -- seconds between later ones
+local PAUSE <const> = 0.02     -- seconds between the first two looks at a lock that another process holds
+local MOST_PAUSE <const> = 0.1 -- seconds between later ones
 
 local TABLE <const> = [[create table calira_grants (
   name text primary key, content text not null, saved_at timestamptz not null default now())]]
