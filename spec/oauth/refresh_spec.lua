@@ -1,6 +1,7 @@
 --- A refresh is an irreversible step: it is taken only where the new grant can be kept, and by one at a time. CONTRACT section 3.
 
 local calira = require "calira"
+local core = require "calira.core"
 local H = require "spec.support.helper"
 local grants = require "spec.support.grants"
 local warnings = require "spec.support.warnings"
@@ -273,7 +274,13 @@ describe("a process that is forked during a refresh", function()
     local host = require "spec.support.host"
     local path = os.tmpname()
     os.remove(path)
-    local client, id = grants.client("tokenlatency=400", nil, nil, { store = calira.oauth.file_store(path) })
+    local store, parent = calira.oauth.file_store(path), core.process_id()
+    local save = store.save
+    store.save = function(grant) -- the child hears of a dead grant before the new one is there
+      if core.process_id() == parent then calira.sleep(0.5) end
+      save(grant)
+    end
+    local client, id = grants.client("tokenlatency=400", nil, nil, { store = store })
     local request = client:request "/accounts/101"
     calira.sleep(0.1)
     assert.equal(1, H.stats(id).token_calls)
@@ -293,6 +300,81 @@ describe("a process that is forked during a refresh", function()
     local free = calira.oauth.file_store(path).lock()
     getmetatable(free).__close(free)
     os.execute(("rm -f %s %s.lock"):format(path, path))
+  end)
+end)
+
+describe("a lock over a fork", function()
+  local host = require "spec.support.host"
+  local path
+  before_each(function()
+    path = os.tmpname()
+    io.stdout:flush()
+  end)
+  after_each(function() os.remove(path) end)
+
+  local function close(lock) getmetatable(lock).__close(lock) end
+
+  --- Runs `f` in a child, which ends with status 0 where it returns true; the child's number.
+  local function forked(f)
+    local child = host.fork()
+    if child ~= 0 then return child end
+    local ok, fine = pcall(f)
+    host.exit(ok and fine and 0 or 1)
+  end
+
+  it("is free once the parent lets go, whatever the child still holds", function()
+    local lock = core.try_lock(path)
+    local child = forked(function()
+      calira.sleep(0.6)
+      return true
+    end)
+    close(lock)
+    local again = core.try_lock(path)
+    assert.is_userdata(again)
+    close(again)
+    assert.equal(0, host.wait(child))
+  end)
+
+  it("is the parent's, whatever the child closes", function()
+    local lock <close> = core.try_lock(path)
+    local child = forked(function()
+      close(lock)
+      return core.try_lock(path) == false
+    end)
+    assert.equal(0, host.wait(child))
+    assert.is_false(core.try_lock(path))
+  end)
+
+  it("ends with the process that took it, though its child lives on and wants it", function()
+    local child = forked(function()
+      local held = core.try_lock(path)
+      local grandchild = forked(function()
+        local till = H.now() + 3
+        local got
+        repeat
+          calira.sleep(0.05)
+          got = core.try_lock(path)
+        until got or H.now() > till
+        local file <close> = assert(io.open(path .. ".got", "w"))
+        file:write(tostring(got and true))
+        return held ~= nil
+      end)
+      return grandchild
+    end)
+    assert.equal(0, host.wait(child))
+    local till = H.now() + 5
+    local file
+    repeat
+      calira.sleep(0.05)
+      file = io.open(path .. ".got")
+      local text = file and file:read "a"
+      if file then file:close() end
+    until text and text ~= "" or H.now() > till
+    assert.is_truthy(file)
+    file = assert(io.open(path .. ".got"))
+    assert.equal("true", file:read "a")
+    file:close()
+    os.remove(path .. ".got")
   end)
 end)
 
