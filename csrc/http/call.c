@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_RESENT = 2, MOST_CUTS = 2 };
+enum { MOST_RESENT = 2, MOST_RESENT_EXPIRED = 3, MOST_CUTS = 2 };
 
 static void on_over(struct transfer *t);
 static void on_delay_over(struct timer *t);
@@ -136,10 +136,19 @@ static long status_of(const struct call *c) {
     return c->outcome == OUTCOME_ANSWER ? c->transfer.reply.status : 0;
 }
 
+/* Whether a 401 says that the token was good once: then another may well be good. */
+static bool says_expired(const struct call *c) {
+    size_t size;
+    const char *text = headers_find(&c->transfer.reply.headers, "www-authenticate", &size);
+    return text && (memmem(text, size, "expired", 7) || memmem(text, size, "revoked", 7));
+}
+
 /* A 401 of a token that Lua can replace: the call waits until there is another one. One refresh, however many calls meet the
  * 401; a late one, for a token replaced meanwhile, is just sent again. */
 static bool await_token(struct queue *n, struct call *c) {
-    if (status_of(c) != 401 || !n->token_from_lua || c->resent >= MOST_RESENT)
+    if (status_of(c) != 401 || !n->token_from_lua)
+        return false;
+    if (c->resent >= (says_expired(c) ? MOST_RESENT_EXPIRED : MOST_RESENT))
         return false;
     c->resent++;
     c->outcome = OUTCOME_NONE;

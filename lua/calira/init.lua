@@ -27,7 +27,9 @@ local M = {
   run = scheduler.run, spawn = scheduler.spawn, gather = scheduler.gather, sleep = scheduler.sleep,
   generator = generator.generator, step = scheduler.step,
   pollfd = core.pollfd, events = core.events, timeout = core.timeout,
-  oauth = { authorize_url = oauth.authorize_url, exchange = oauth.exchange, file_store = oauth.file_store },
+  oauth = {
+    authorize_url = oauth.authorize_url, exchange = oauth.exchange, file_store = oauth.file_store, postgres_store = oauth.postgres_store,
+  },
 }
 
 --- The function, unless it is called with a colon on `owner`.

@@ -491,12 +491,17 @@ function Generator:close() end
 ---@field created_at? number
 ---@field scope? string
 ---@field token_type? string
+---@field token_url? string the token endpoint that it is of
+---@field client_id? string the application that it is of
+---@field received_at? integer when it came, by this machine's clock
 
---- Where a grant is kept.
+--- Where a grant is kept. One that several processes share has `lock`.
 ---@class calira.Store
 ---@field load fun(): calira.Grant?
 ---@field save fun(grant: calira.Grant)
----@field lock? fun(): any what it returns is closed when the refresh is over
+---@field lock? fun(): any may wait; what it returns is closed when the refresh is over
+---@field check? fun(): boolean, string? asked before a refresh: false and why `save` could not save
+---@field advice? string what messages say to do about a grant that is no good
 
 --- A grant that is refreshed when it expires.
 ---@class calira.OAuth
@@ -860,5 +865,14 @@ function calira.oauth.exchange(options) end
 ---@param path string
 ---@return calira.Store
 function calira.oauth.file_store(path) end
+
+---@class calira.PostgresStoreOptions
+---@field dsn string where the database is: `postgresql://…`, or `host=… dbname=…`
+---@field name? string of the grant's row; `default` without it
+
+--- A store in a row of PostgreSQL, locked between machines. Needs LuaSQL's driver for PostgreSQL (Debian: lua-sql-postgres).
+---@param options calira.PostgresStoreOptions
+---@return calira.Store
+function calira.oauth.postgres_store(options) end
 
 return calira

@@ -153,7 +153,7 @@ end)
 describe("the environment", function()
   --- What a script prints on the default client with these variables.
   local function under(env, text)
-    local assignments = "env -u CALIRA_TOKEN -u CALIRA_BASE_URL"
+    local assignments = "env -u CALIRA_TOKEN -u CALIRA_BASE_URL -u CALIRA_GRANT_STORE -u CALIRA_TOKEN_URL"
     for name, value in pairs(env) do assignments = ("%s %s='%s'"):format(assignments, name, value) end
     return H.script('local calira = require "calira"\n' .. text, assignments)
   end
@@ -201,6 +201,68 @@ describe("the environment", function()
     file:close()
     assert.equal("101\n", under({ XDG_CONFIG_HOME = folder, CALIRA_BASE_URL = H.url() }, SHOW))
     os.execute("rm -r " .. folder)
+  end)
+
+  it("says what is missing, and not what is there", function()
+    local seed = { CALIRA_REFRESH_TOKEN = "rt-0", HOME = "", XDG_CONFIG_HOME = "" }
+    assert.matches("no token: CALIRA_REFRESH_TOKEN is set, but HOME is not: set CALIRA_GRANT_FILE", (under(seed, SHOW)), 1, true)
+    local homeless = under({ HOME = "", XDG_CONFIG_HOME = "" }, SHOW)
+    assert.matches("no token: set CALIRA_TOKEN", homeless, 1, true)
+    assert.matches("HOME is not set", homeless, 1, true)
+    local elsewhere = under({ CALIRA_TOKEN = TOKEN }, ("print(pcall(calira.configure, { base_url = %q }))"):format(H.url()))
+    assert.matches("no token: that of the environment is not sent to another base_url", elsewhere, 1, true)
+    assert.is_nil(elsewhere:find("set CALIRA_TOKEN", 1, true) or elsewhere:find(TOKEN, 1, true))
+  end)
+
+  it("gives a grant its token endpoint and application; one of another service, or of none that is known, goes nowhere", function()
+    local path, id = os.tmpname(), H.id()
+    local function write(fields)
+      local file <close> = assert(io.open(path, "w"))
+      file:write('{"access_token":"at-dead","refresh_token":"rt-0","expires_in":7200,"created_at":1', fields, "}")
+    end
+    local url = H.url("", id):gsub("/v1$", "/oauth/token")
+    local env = { CALIRA_GRANT_FILE = path, CALIRA_BASE_URL = H.url("", id), CALIRA_CLIENT_SECRET = "s" }
+    write(',"token_url":"https://app.clustermarket.com/oauth/token","client_id":"c"')
+    local out = under(env, SHOW)
+    assert.matches("^argument: .*of another service.*; run 'calira login'", out)
+    write ""
+    env.CALIRA_CLIENT_ID = "c"
+    assert.matches("^argument: .*takes the token_url", (under(env, SHOW)))
+    write((',"token_url":"%s","client_id":"c"'):format(url))
+    env.CALIRA_CLIENT_ID = "another"
+    assert.matches("^argument: .*of another application", (under(env, SHOW)))
+    assert.same({ 0, 0 }, { H.stats(id).calls, H.stats(id).token_calls })
+    env.CALIRA_CLIENT_ID = nil
+    assert.equal("101\n", under(env, SHOW))
+    assert.equal(1, H.stats(id).refreshes)
+    env.CALIRA_GRANT_FILE = path .. ".seeded"
+    env.CALIRA_CLIENT_ID, env.CALIRA_TOKEN_URL, env.CALIRA_REFRESH_TOKEN = "c", url, "rt-dead"
+    out = under(env, SHOW)
+    assert.matches("^unauthorized: .*grant is not valid any more.*; run 'calira login'", out)
+    assert.is_nil(out:find("consent", 1, true))
+    os.execute(("rm -f %s*"):format(path))
+  end)
+
+  it("that names a grant which cannot be read is told so, not that there is none", function()
+    local out = under({ CALIRA_GRANT_FILE = "/", CALIRA_BASE_URL = H.url() }, SHOW)
+    assert.matches("the grant file / cannot be read", out, 1, true)
+    out = under({ CALIRA_GRANT_STORE = "redis://x", CALIRA_BASE_URL = H.url() }, SHOW)
+    assert.matches("CALIRA_GRANT_STORE takes the address of a database", out, 1, true)
+    out = under({ CALIRA_GRANT_STORE = "postgresql://127.0.0.1:1/x", CALIRA_BASE_URL = H.url() }, SHOW)
+    assert.matches("^network: .*database of the grant cannot be reached", out)
+  end)
+
+  it("says which application an oauth of configure is, where that does not", function()
+    local id = H.id()
+    local configure = ([[
+      local grant
+      calira.configure { base_url = %q, oauth = { refresh_token = "rt-0", token_url = %q, %%s
+        store = { load = function() return grant end, save = function(g) grant = g end, lock = function() end } } }
+      print(calira.account(101).id, grant.client_id)]]):format(H.url("", id), H.url("", id):gsub("/v1$", "/oauth/token"))
+    local env = { CALIRA_CLIENT_ID = "of-the-environment", CALIRA_CLIENT_SECRET = "s" }
+    assert.equal("101\tof-the-environment\n", (under(env, configure:format "")))
+    H.control("reset", id)
+    assert.equal("101\tmine\n", (under(env, configure:format 'client_id = "mine",')))
   end)
 
   it("is not read by calira.new", function()
@@ -298,7 +360,7 @@ describe("a trace function", function()
       base_url = H.url("", id), trace = function(e) events[e.event] = (events[e.event] or 0) + 1 end,
       oauth = {
         client_id = "c", client_secret = "s", refresh_token = "rt-0", token_url = H.url("", id):gsub("/v1$", "/oauth/token"),
-        store = { load = function() end, save = function() end },
+        store = { load = function() end, save = function() end, lock = function() end },
       },
     }
     client:get "/accounts/101"

@@ -40,6 +40,36 @@ describe("calira login", function()
     assert.equal("12345\n", out)
   end)
 
+  it("keeps whose the grant is, and refreshes there", function()
+    local id = helper.id()
+    local path = folder .. "/grant.json"
+    login(id, function(address) return address end)
+    local store = calira.oauth.file_store(path)
+    local grant = store.load()
+    assert.same({ (helper.url("", id):gsub("/v1$", "/oauth/token")), "app" }, { grant.token_url, grant.client_id })
+    helper.control("expire", id)
+    local out = helper.script([[print(require("calira").booking(12345).id)]],
+      ("CALIRA_TOKEN= CALIRA_CLIENT_SECRET=secret CALIRA_GRANT_FILE=%s CALIRA_BASE_URL='%s'"):format(path, helper.url("", id)))
+    assert.equal("12345\n", out)
+    assert.equal(1, helper.stats(id).refreshes)
+    assert.equal("rt-2", store.load().refresh_token)
+  end)
+
+  it("asks for no code where the grant cannot be kept, or would be of another service than CALIRA_BASE_URL", function()
+    local function said(env)
+      local command = "env -u CALIRA_TOKEN_URL CALIRA_CLIENT_ID=a CALIRA_CLIENT_SECRET=s %s lua5.4 bin/calira login 2>&1 </dev/null"
+      local pipe <close> = assert(io.popen(command:format(env)))
+      return pipe:read "a"
+    end
+    local out = said "CALIRA_BASE_URL= CALIRA_GRANT_FILE=/dev/null/grant.json"
+    assert.matches("the grant could not be kept", out, 1, true)
+    assert.is_nil(out:find("Open this address", 1, true))
+    out = said(("CALIRA_BASE_URL=https://api.staging.example.org/v1 CALIRA_GRANT_FILE=%s/grant.json"):format(folder))
+    assert.matches("--token-url", out, 1, true)
+    assert.is_nil(out:find("Open this address", 1, true))
+    assert.matches("HOME is not set", said "CALIRA_BASE_URL= HOME= XDG_CONFIG_HOME= CALIRA_GRANT_FILE=", 1, true)
+  end)
+
   it("refuses an address that belongs to another login", function()
     local said = login(helper.id(), function(address) return (address:gsub("state=%x", "state=z")) end)
     assert.matches("status 1", said)

@@ -1,44 +1,12 @@
---- Tokens: grants, their refresh, their stores; consent. CONTRACT section 3.
+--- Tokens: grants, their refresh; consent. CONTRACT section 3. Stores, and what goes wrong with them, have specs of their own.
 
 local calira = require "calira"
 local cjson = require "cjson"
 local H = require "spec.support.helper"
 local Server = require "spec.support.server"
 
-local function token_url(scenario, id) return (H.url(scenario, id):gsub("/v1$", "/oauth/token")) end
-
---- A store that notes what it is asked.
-local function memory(grant)
-  local store = { saved = {}, grant = grant, loads = 0 }
-  function store.load()
-    store.loads = store.loads + 1
-    return store.grant
-  end
-  function store.save(new)
-    store.saved[#store.saved + 1] = new
-    store.grant = new
-  end
-  return store
-end
-
---- A client with a grant: the client, its scenario's id, its store.
-local function granted(scenario, grant, options, oauth)
-  local id = H.id()
-  local store = memory(grant)
-  local all = {
-    base_url = H.url(scenario, id), backoff = { base = 0.001, max = 0.01 },
-    oauth = { client_id = "app", client_secret = "app-secret", refresh_token = "rt-0", token_url = token_url(scenario, id), store = store },
-  }
-  for name, value in pairs(options or {}) do all[name] = value end
-  for name, value in pairs(oauth or {}) do all.oauth[name] = value end
-  return calira.new(all), id, store
-end
-
-local function grant_of(more)
-  local grant = { access_token = "at-0", refresh_token = "rt-0", expires_in = 7200, created_at = os.time() }
-  for name, value in pairs(more or {}) do grant[name] = value end
-  return grant
-end
+local grants = require "spec.support.grants"
+local granted, grant_of, memory, token_url = grants.client, grants.grant, grants.memory, grants.token_url
 
 describe("a grant", function()
   it("is had by the refresh token, and saved as the endpoint gave it", function()
@@ -70,7 +38,7 @@ describe("a grant", function()
   end)
 
   it("is refreshed ahead of its end", function()
-    for _, grant in ipairs { grant_of { created_at = os.time() - 7190 }, grant_of { created_at = os.time() - 8000 }, grant_of { expires_in = 0 } } do
+    for _, grant in ipairs { grant_of { created_at = os.time() - 7190 }, grant_of { created_at = os.time() - 8000 } } do
       local client, id = granted("", grant)
       client:account(101)
       assert.same({ ["200"] = 2 }, H.stats(id).by_status) -- no 401 came first
@@ -198,7 +166,9 @@ describe("a refresh", function()
   end)
 
   it("whose grant cannot be saved is an error, and the token is not used", function()
-    local client, id = granted("", nil, nil, { store = { load = function() end, save = function() error "disk full" end } })
+    local client, id = granted("", nil, nil, {
+      store = { load = function() end, save = function() error "disk full" end, lock = function() end },
+    })
     local err = H.failure(client.account, client, 101)
     assert.matches("disk full", err.message, 1, true)
     assert.equal("unauthorized", err.kind)
@@ -304,115 +274,6 @@ describe("a token function", function()
     end })
     assert.equal(102, client:account(102).id)
     assert.equal(103, calira.run(function() return client:account(103).id end))
-  end)
-end)
-
-describe("file_store", function()
-  local folder, path
-  before_each(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    path = folder .. "/deep/grant.json"
-  end)
-  after_each(function() os.execute("rm -rf " .. folder) end)
-
-  local function output(command)
-    local pipe <close> = assert(io.popen(command))
-    return (pipe:read "a":gsub("%s+$", ""))
-  end
-
-  it("keeps a grant in a file that only its owner can read, whatever the umask", function()
-    local store = calira.oauth.file_store(path)
-    assert.is_nil(store.load())
-    store.save(grant_of())
-    assert.same(grant_of(), store.load())
-    assert.same(grant_of(), calira.oauth.file_store(path).load())
-    assert.equal("600", output("stat -c %a " .. path))
-    assert.equal("700", output("stat -c %a " .. folder .. "/deep"))
-    os.execute("chmod 644 " .. path)
-    store.save(grant_of { access_token = "at-9" })
-    assert.equal("600", output("stat -c %a " .. path))
-    assert.equal("at-9", store.load().access_token)
-    assert.equal("grant.json", output("ls " .. folder .. "/deep"))
-  end)
-
-  it("is never seen half written", function()
-    local script = ([[
-      local store = require "calira".oauth.file_store(%q)
-      for i = 1, 200 do store.save { access_token = tostring(i), pad = (tostring(i)):rep(5000) } end]]):format(path)
-    local store = calira.oauth.file_store(path)
-    store.save { access_token = "0", pad = ("0"):rep(5000) }
-    local file = os.tmpname()
-    local text <close> = assert(io.open(file, "w"))
-    text:write(script)
-    text:flush()
-    local done = assert(io.popen(("lua5.4 %s; echo done"):format(file)))
-    local seen, reads = {}, 0
-    repeat
-      local grant = store.load()
-      assert.equal(grant.access_token:rep(5000), grant.pad)
-      seen[grant.access_token], reads = true, reads + 1
-    until grant.access_token == "200"
-    assert.equal("done", done:read "l")
-    done:close()
-    os.remove(file)
-    assert.is_true(next(seen, next(seen)) ~= nil, "the two did not overlap")
-  end)
-
-  it("that holds something else is an error, not an empty one", function()
-    os.execute("mkdir -p " .. folder .. "/deep")
-    for _, text in ipairs { "", "{", "7", "hello" } do
-      local file = assert(io.open(path, "w"))
-      file:write(text)
-      file:close()
-      assert.equal("argument", H.failure(calira.oauth.file_store(path).load).kind)
-    end
-    assert.equal("argument", H.failure(calira.oauth.file_store(folder).load).kind)
-    assert.equal("argument", H.failure(calira.oauth.file_store("/proc/nope/x").save, grant_of()).kind)
-    for _, bad in ipairs { "", 7, {} } do assert.equal("argument", H.failure(calira.oauth.file_store, bad).kind) end
-  end)
-
-  it("is locked while one refreshes: two processes, one refresh", function()
-    local id = H.id()
-    local file = os.tmpname()
-    local script <close> = assert(io.open(file, "w"))
-    script:write(([[
-      local calira = require "calira"
-      local client = calira.new { base_url = %q, oauth = {
-        client_id = "app", client_secret = "secret", refresh_token = "rt-0", token_url = %q, store = calira.oauth.file_store(%q),
-      } }
-      print(client:account(101).id, client:stats().refreshes)]]):format(H.url("", id), token_url("tokenlatency=300", id), path))
-    script:flush()
-    local out = output(("lua5.4 %s & lua5.4 %s & lua5.4 %s & wait"):format(file, file, file))
-    os.remove(file)
-    local refreshes = 0
-    for record, count in out:gmatch "(%d+)\t(%d+)" do
-      assert.equal("101", record)
-      refreshes = refreshes + tonumber(count)
-    end
-    assert.equal(1, refreshes, out)
-    local seen = H.stats(id)
-    assert.same({ 1, 1, 3 }, { seen.token_calls, seen.refreshes, seen.calls })
-    assert.equal("at-1", calira.oauth.file_store(path).load().access_token)
-  end)
-
-  it("lets other tasks go on while it waits for a lock", function()
-    local store = calira.oauth.file_store(path)
-    local lock <close> = store.lock()
-    local ticks = 0
-    local client, id = granted("", nil, nil, { store = calira.oauth.file_store(path) })
-    calira.run(function()
-      local task = calira.spawn(function() return (client:account(101)) end)
-      for _ = 1, 5 do
-        calira.sleep(0.02)
-        ticks = ticks + 1
-      end
-      assert.is_false(task:done())
-      assert.equal(0, H.stats(id).token_calls)
-      getmetatable(lock).__close(lock)
-      assert.equal(101, task:wait().id)
-    end)
-    assert.equal(5, ticks)
   end)
 end)
 

@@ -10,7 +10,7 @@ ffi.cdef [[unsigned char *SHA256(const unsigned char *d, size_t n, unsigned char
 local EXPIRES = 7200
 local SCOPES = "read_accounts read_bookings read_equipment read_projects read_user"
 
--- access[token] = { expires, previous } and refresh[token] = access token; those that are not there are dead.
+-- access[token] = { expires, previous, known } and refresh[token] = access token; those that are not there are dead.
 local function tokens(s)
   s.oauth = s.oauth or { issued = 0, codes = {}, access = { ["at-0"] = {} }, refresh = { ["rt-0"] = "at-0" } }
   return s.oauth
@@ -24,6 +24,7 @@ function oauth.check(s, token)
     local known = token:find("^at%-%d+$") and tonumber(token:sub(4)) <= o.issued
     return nil, known and "The access token was revoked" or "The access token is invalid"
   end
+  if access.known and ngx.now() < access.known then return nil, "The access token is invalid" end -- the replicas lag
   if access.expires and ngx.now() >= access.expires then return nil, "The access token expired" end
   if access.previous then
     o.access[o.refresh[access.previous] or ""] = nil
@@ -42,11 +43,11 @@ local function issue(o, keys, previous)
   o.issued = o.issued + 1
   local access, refresh = "at-" .. o.issued, "rt-" .. o.issued
   local expires = keys.expires or EXPIRES
-  o.access[access] = { expires = ngx.now() + expires, previous = previous }
-  o.refresh[refresh] = access
+  o.access[access] = { expires = ngx.now() + expires, previous = previous, known = keys.lag and ngx.now() + keys.lag / 1000 }
+  if keys.norefresh then refresh = "" else o.refresh[refresh] = access end
   return { status = 200, headers = { ["Cache-Control"] = "no-store" },
     body = ('{"access_token":"%s","token_type":"Bearer","expires_in":%d,"refresh_token":"%s","scope":"%s",'
-      .. '"created_at":%d}'):format(access, expires, refresh, SCOPES, ngx.time()) }
+      .. '"created_at":%d}'):format(keys.badtoken and access .. "\\r\\nX: y" or access, keys.says or expires, refresh, SCOPES, ngx.time()) }
 end
 
 local function refuse(status, code, description)
@@ -81,6 +82,7 @@ local function refresh(o, keys, form)
   local token = form.refresh_token or ""
   if not o.refresh[token] then return invalid_grant() end
   if keys.rotate == "use" then return issue(o, keys, token) end
+  if keys.norefresh then return issue(o, keys) end
   o.access[o.refresh[token]] = nil
   o.refresh[token] = nil
   return issue(o, keys)
@@ -97,6 +99,7 @@ function oauth.token(call)
   if keys.tokenfail and s.token_calls <= keys.tokenfail[2] then
     return refuse(keys.tokenfail[1], "server_error", "The authorization server failed")
   end
+  if keys.tokenerror then return refuse(200, keys.tokenerror, "The authorization server says: " .. keys.tokenerror) end
   if not form.client_id or not form.client_secret or form.client_secret:find("^wrong") then
     return refuse(401, "invalid_client", "Client authentication failed due to unknown client, no client authentication "
       .. "included, or unsupported authentication method.")

@@ -107,6 +107,7 @@ local readers = {
   churn = number, churnuntil = number, shuffle = flag,
   gone = set, noid = number, strid = flag, bigid = number, newfields = flag,
   rotate = one_of("now", "use"), expires = number, tokenfail = pair(number), tokenlatency = number,
+  lag = number, says = number, norefresh = flag, tokenerror = text, badtoken = flag,
 }
 
 local function parse(prefix)

@@ -3,7 +3,7 @@
 
 local core <const> = require "calira.core"
 local environment <const> = require "calira.api.environment"
-local file_store <const> = require "calira.oauth.file_store"
+local endpoint <const> = require "calira.oauth.endpoint"
 local oauth <const> = require "calira.oauth"
 
 local M = {}
@@ -18,7 +18,7 @@ The application is in CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET.
   --redirect-uri URI    as registered for the application (default: urn:ietf:wg:oauth:2.0:oob, which shows the code)
   --scopes A,B          default: read_accounts,read_bookings,read_equipment,read_projects
   --authorize-url URL   where to consent, if not at Calira's own page
-  --token-url URL       the token endpoint, if not Calira's own
+  --token-url URL       the token endpoint, if not Calira's own (or CALIRA_TOKEN_URL)
 ]]
 
 local OPTIONS <const> = { ["--redirect-uri"] = true, ["--scopes"] = true, ["--authorize-url"] = true, ["--token-url"] = true }
@@ -56,12 +56,38 @@ local function code_of(pasted, state)
   return fields.code or core.raise("unauthorized", "the address has no code")
 end
 
+--- The token endpoint (nil: Calira's own), and the CALIRA_BASE_URL that it is for. One is not guessed from the other: the client secret is
+-- sent there.
+local function token_url_of(given)
+  local url, base = given["--token-url"] or environment.variable "CALIRA_TOKEN_URL", environment.variable "CALIRA_BASE_URL"
+  if base and not url and not endpoint.same(base, endpoint.BASE_URL) then
+    core.raise("argument", "CALIRA_BASE_URL names another service than Calira's own: say where it consents (--authorize-url) and gives "
+      .. "tokens (--token-url)")
+  end
+  return url, base
+end
+
+--- Where the grant will be kept. A code serves once: it is asked for only where what comes of it can be kept.
+local function writable_store()
+  local store, place = environment.grant_store()
+  if not store then core.raise("argument", "set CALIRA_GRANT_FILE, the file to keep the grant in (HOME is not set)") end
+  local ok, why = store.check()
+  if not ok then core.raise("argument", "the grant could not be kept: " .. why) end
+  return store, place
+end
+
+--- Not while another process refreshes, which would save the old one's successor after it.
+local function save(store, grant)
+  local lock <close> = store.lock()
+  store.save(grant)
+end
+
 local function login(arguments)
   local given = read_options(arguments)
   local id, secret = environment.variable "CALIRA_CLIENT_ID", environment.variable "CALIRA_CLIENT_SECRET"
-  local path = environment.grant_file()
   if not (id and secret) then core.raise("argument", "set CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET, which the application has") end
-  if not path then core.raise("argument", "set CALIRA_GRANT_FILE, the file to keep the grant in") end
+  local token_url, base_url = token_url_of(given)
+  local store, place = writable_store()
   local scopes, state = {}, new_state()
   for scope in given["--scopes"]:gmatch "[^,%s]+" do scopes[#scopes + 1] = scope end
   io.write("Open this address and consent:\n\n  ", oauth.authorize_url{
@@ -71,11 +97,11 @@ local function login(arguments)
   local pasted = (io.read "l" or ""):match "^%s*(.-)%s*$"
   if pasted == "" then core.raise("argument", "nothing was pasted") end
   local grant = oauth.exchange{
-    code = code_of(pasted, state), client_id = id, client_secret = secret, redirect_uri = given["--redirect-uri"],
-    token_url = given["--token-url"],
+    code = code_of(pasted, state), client_id = id, client_secret = secret, redirect_uri = given["--redirect-uri"], token_url = token_url,
   }
-  file_store(path).save(grant)
-  io.write("\nThe grant is in ", path, "; scripts use it where CALIRA_TOKEN is not set.\n")
+  grant.base_url = base_url
+  save(store, grant)
+  io.write("\nThe grant is in ", place, "; scripts use it where CALIRA_TOKEN is not set.\n")
 end
 
 --- Runs the command with its arguments and returns its exit status.

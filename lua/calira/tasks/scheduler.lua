@@ -94,6 +94,10 @@ end
 --- The task is over: tells who waits for it, and its scope about an error that nobody takes.
 local function finish(task, failure, results)
   if task.ended then return end
+  if failure and task.failed then
+    task.failed(failure[1])
+    failure = nil
+  end
   task.ended, task.failure, task.results = true, failure, results
   local scope = task.scope
   scope.tasks[task] = nil
@@ -345,9 +349,10 @@ M.sleep = core.sleep
 
 --- Starts a task of the library itself, which goes on also while a task blocks: what a wait cannot do without, as a token.
 ---@param supplies userdata the client for which it does that
-function M.service(supplies, f, ...)
+---@param failed fun(err: any) is told the error that it ends with
+function M.service(supplies, f, failed, ...)
   local task = new_task(outside, f, ...)
-  task.service, task.supplies = true, supplies
+  task.service, task.failed, task.supplies = true, failed, supplies
 end
 
 --- Whether the running task, or one that started it, is the service of this client.

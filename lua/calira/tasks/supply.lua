@@ -21,21 +21,24 @@ suppliers[core.PERMIT] = function(client)
   core.permit(client)
 end
 
+local NO_MEMORY <const> = core.failure("unauthorized", "no token: not enough memory") -- made while there is some
+
 local function failure_of(err, what)
   if core.is_error(err) then return err end
   local text = what == core.PERMIT and "the limiter failed: " or "no token: "
   return core.failure(what == core.PERMIT and "argument" or "unauthorized", text .. tostring(err), { cause = err })
 end
 
-local function supply(client, what, rejected)
-  local ok, err = pcall(suppliers[what], client, rejected)
-  if ok then return end
-  local told = pcall(function() core.fail_token(client, failure_of(err, what)) end)
-  if not told then core.fail_token(client, nil) end -- no memory for an error object
+--- Nothing could be had: the calls that wait for it end with this error. Whatever fails here, they end.
+local function fail(client, what, err)
+  local ok, failure = pcall(failure_of, err, what)
+  core.fail_token(client, ok and failure or NO_MEMORY)
 end
 
+-- Every way out of here, and out of the task, ends in core.set_token, core.permit or core.fail_token. What this raises itself the C module
+-- takes for no token.
 core.on_supply(function(client, what, rejected)
-  scheduler.service(client, supply, client, what, rejected)
+  scheduler.service(client, suppliers[what], function(err) fail(client, what, err) end, client, rejected)
 end, scheduler.supplying)
 
 return M
