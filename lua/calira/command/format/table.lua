@@ -108,7 +108,10 @@ function Table:finish()
   if self.rows then self:begin() end
 end
 
-Table.stop = Table.finish -- at an error, too
+--- Writes what came before an error.
+function Table:stop()
+  if self.rows and #self.rows > 0 then self:begin() end
+end
 
 --- One record, a line for each field; what is nested by its path.
 function M.record(context, record)

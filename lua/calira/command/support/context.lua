@@ -83,7 +83,9 @@ local function account_of(self, key)
   end
   local found, node = pcall(tree.find, tree, key)
   if found then return node end
-  if core.is_error(node) and node.kind == "argument" then status.raise(status.failed, node.message) end
+  if core.is_error(node) and node.kind == "argument" then
+    status.raise(status.failed, (node.message:gsub("tostring%(calira%.tree%(%)%)", "'calira tree'")))
+  end
   error(node, 0)
 end
 

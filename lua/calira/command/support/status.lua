@@ -21,6 +21,7 @@ local BY_KIND <const> = { argument = M.usage, unauthorized = M.unauthorized, for
 function M.of(err)
   if getmetatable(err) == Failure then return err.status, err.message end
   if core.is_error(err) then
+    err.at = nil -- a line of this command says nothing to its user
     local message = tostring(err):gsub("^calira: ", "")
     local status = BY_KIND[err.kind] or M.failed
     if err.kind == "argument" and message:find "^no token" then
