@@ -32,7 +32,9 @@ describe("a time zone", function()
     math.randomseed(11)
     for _, name in ipairs(NAMES) do
       local instants = { 0, -1, 2147483647, 2147483648, 1711846799, 1711846800, 1729990799, 1729990800 }
-      for _ = 1, 300 do instants[#instants + 1] = math.random(-1000000000, 4000000000) end
+      local first = name:find "," and 0 or -1000000000 -- glibc applies a rule from 1970 on
+      if first == 0 then instants[2] = 1 end
+      for _ = 1, 300 do instants[#instants + 1] = math.random(first, 4000000000) end
       for day = 0, 730 do instants[#instants + 1] = 1767225600 + day * 86400 + 3600 end
       local zone, expected = assert(zones.find(name)), dates(name, instants)
       assert.equal(#instants, #expected)

@@ -31,9 +31,9 @@ local function add_help(parser, wanted)
 end
 
 --- Where the option stands before the command, and after it.
-local function add_profile(parser)
+local function add_profile(parser, target)
   parser:option("--profile", "The institution to ask, of those in profiles.json (see 'calira login'); otherwise the one in CALIRA_PROFILE.")
-    :argname "NAME"
+    :argname "NAME":target(target)
 end
 
 --- Describes all commands.
@@ -44,7 +44,7 @@ function M.parser(wanted)
   local parser = argparse("calira", DESCRIPTION, EPILOG):require_command(false):command_target "command":add_help(false)
     :help_max_width(100):usage_max_width(100)
   add_help(parser, wanted)
-  add_profile(parser)
+  add_profile(parser, "profile_before")
   parser:flag("--version", "Shows the version.")
   local commands = {}
   for _, name in ipairs(NAMES) do
@@ -54,7 +54,7 @@ function M.parser(wanted)
       local own = parser:command(name):summary(command.summary):description(command.description or command.summary):add_help(false)
         :hidden(command.hidden or false)
       add_help(own, wanted)
-      add_profile(own)
+      add_profile(own, "profile")
       command.define(own)
     end
   end
@@ -80,12 +80,13 @@ local function run(arguments)
   local wanted = {}
   local parser, commands = M.parser(wanted)
   local ok, parsed = parser:pparse(joined(arguments))
+  if ok then parsed.profile = parsed.profile or parsed.profile_before end
   local own = context.new(ok and parsed or {})
   if wanted.help then
     own.out:write(wanted.help:get_help(), "\n")
   elseif not ok then
     local command = commands[arguments[1]] and " " .. arguments[1] or ""
-    status.raise(status.usage, ("%s; see 'calira%s --help'"):format(parsed, command))
+    status.raise(status.usage, ("%s; see 'calira%s --help'"):format((parsed:gsub("\n", "; ")), command))
   elseif parsed.version then
     own.out:write(calira._VERSION, "\n")
   elseif not parsed.command then
