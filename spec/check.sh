@@ -92,7 +92,7 @@ case "${1-}" in
 
   rock) # luarocks builds and installs it, from a copy: it builds in the source folder
     mkdir "$scratch/source"
-    for file in CMakeLists.txt cmake csrc lua bin examples spec README.md LICENSE *.rockspec; do
+    for file in CMakeLists.txt cmake csrc lua bin share examples spec README.md LICENSE *.rockspec; do
       [ ! -e "$file" ] || cp -R "$file" "$scratch/source"
     done
     (cd "$scratch/source" && HOME=$scratch luarocks --lua-version=5.4 make --deps-mode=none --tree="$scratch/tree") \

@@ -16,7 +16,8 @@ function M.open(context, columns, raw)
 end
 
 function Csv:line(cells)
-  self.out:write(table.concat(cells, ","), "\r\n")
+  local line = table.concat(cells, ",")
+  self.out:write(line == "" and '""' or line, "\r\n") -- an empty line is no row
 end
 
 function Csv:begin()

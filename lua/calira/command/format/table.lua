@@ -39,7 +39,7 @@ end
 ---@param context calira.command.context
 ---@param columns table[] `title`, `field` or `value(record, node)`, `kind`: "time" or "number" (at the right)
 function M.open(context, columns)
-  local self = setmetatable({ out = context.out, columns = columns, rows = {} }, Table)
+  local self = setmetatable({ out = context.out, note = context.note, columns = columns, rows = {} }, Table)
   for _, column in ipairs(columns) do
     if column.kind == "time" then
       self.zone = context.zone
@@ -49,28 +49,36 @@ function M.open(context, columns)
   return self
 end
 
---- Narrows the widest columns until all fit.
-local function narrow(widths, most)
+local function sum_of(widths, columns, most)
   local total = #GAP * (#widths - 1)
-  for _, width in ipairs(widths) do total = total + width end
-  while total > most do
-    local widest = 1
-    for i, width in ipairs(widths) do if width > widths[widest] then widest = i end end
-    if widths[widest] <= NARROW then return end
-    widths[widest] = widths[widest] - 1
-    total = total - 1
+  for i, width in ipairs(widths) do total = total + (columns[i].kind and width or math.min(width, most)) end
+  return total
+end
+
+--- Makes all fit: leaves out columns from the right while there is no room even for narrow ones, then narrows the widest texts; numbers
+-- and times stay whole.
+---@return string[] titles of those left out
+function Table:narrow(most)
+  local widths, columns, left_out = self.widths, self.columns, {}
+  while #widths > 1 and sum_of(widths, columns, NARROW) > most do
+    table.insert(left_out, 1, columns[#widths].title)
+    widths[#widths] = nil
   end
+  local limit = NARROW
+  while limit < most and sum_of(widths, columns, limit + 1) <= most do limit = limit + 1 end
+  for i, width in ipairs(widths) do widths[i] = columns[i].kind and width or math.min(width, limit) end
+  return left_out
 end
 
 function Table:line(cells)
   local parts = {}
-  for i, cell in ipairs(cells) do
-    local last, right = i == #cells, self.columns[i].kind == "number"
-    local wide = text.width(cell) > self.widths[i]
+  for i, width in ipairs(self.widths) do
+    local cell, last, right = cells[i], i == #self.widths, self.columns[i].kind == "number"
+    local wide = text.width(cell) > width
     if wide and not self.cut or last and not right and not wide then
       parts[i] = cell
     else
-      parts[i] = text.fit(cell, self.widths[i], right)
+      parts[i] = text.fit(cell, width, right)
     end
   end
   self.out:write(table.concat(parts, GAP), "\n")
@@ -88,7 +96,10 @@ function Table:begin()
     for _, row in ipairs(self.rows) do width = math.max(width, text.width(row[i])) end
     self.widths[i] = width
   end
-  if most then narrow(self.widths, most) end
+  local left_out = most and self:narrow(most) or {}
+  if #left_out > 0 then
+    self.note(("the terminal is too narrow for %s; --fields names what to show"):format(table.concat(left_out, ", ")))
+  end
   self:line(head)
   for _, row in ipairs(self.rows) do self:line(row) end
   self.rows = nil

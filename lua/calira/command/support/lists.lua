@@ -118,8 +118,10 @@ local function reading(context, arguments, spec)
   if spec.dated then from, to = context.span(arguments) end
   local conditions = conditions_of(arguments, spec)
   local columns = {}
+  local many = arguments.under or spec.every and not arguments.lab -- of one lab, a table need not say which
+  local placed = many or arguments.lab and arguments.format == "csv"
   for _, column in ipairs(spec.columns) do
-    local fits = (not column.details or arguments.details) and (not column.placed or arguments.lab or arguments.under or spec.every)
+    local fits = (not column.details or arguments.details) and (not column.placed or placed)
     if fits then columns[#columns + 1] = column end
   end
   return {
