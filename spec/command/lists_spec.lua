@@ -189,7 +189,7 @@ for e in c.walk("VEVENT"):
       local line = ("stty cols %d; exec %s"):format(columns, command.line(words))
       return lines_of((command.shell("SHELL=/bin/sh script -qec " .. command.quoted(line) .. " /dev/null")))
     end
-    for _, columns in ipairs { 90, 110 } do
+    for _, columns in ipairs { 96, 106 } do
       local rows = on_terminal(columns, "bookings --under 202 --limit 5")
       assert.equal(6, #rows)
       for _, row in ipairs(rows) do assert.is_true(utf8.len(row) <= columns, row) end
