@@ -71,7 +71,10 @@ int luaopen_calira_core(lua_State *L) {
     walk_open(L);
     list_open(L);
     static const luaL_Reg functions[] = {
-        {"isatty", f_isatty}, {"columns", f_columns}, {"versions", f_versions}, {NULL, NULL},
+        {"isatty", f_isatty},
+        {"columns", f_columns},
+        {"versions", f_versions},
+        {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
     lua_pushliteral(L, CALIRA_VERSION);
