@@ -7,7 +7,8 @@ local M = {}
 --- A word for the shell, whatever is in it.
 function M.quoted(word) return "'" .. tostring(word):gsub("'", [['\'']]) .. "'" end
 
-local function read(path)
+--- What is in a file, which goes.
+local function take(path)
   local file <close> = assert(io.open(path, "rb"))
   local text = file:read "a"
   os.remove(path)
@@ -34,7 +35,7 @@ function M.shell(line, options)
   local input = options.input and ("printf %%s %s |"):format(M.quoted(options.input)) or ""
   local _, _, status = os.execute(("%s %s { %s; } >%s 2>%s%s")
     :format(table.concat(prefix, " "), input, line, out, err, options.input and "" or " </dev/null"))
-  return read(out), read(err), status
+  return take(out), take(err), status
 end
 
 --- Runs `calira …`.
@@ -45,6 +46,28 @@ function M.out(words, options)
   local out, err, status = M.run(words, options)
   if status ~= 0 then error(("%s: status %d: %s"):format(M.line(words), status, err), 2) end
   return out, err
+end
+
+--- The same with a base URL and variables as a shell has them before a command.
+---@param arguments string as for a shell
+---@param url string? base URL; without it the sandbox as it is
+---@param env string? more variables, as for a shell
+function M.calira(arguments, url, env)
+  return M.shell(("%s %s"):format(env or "", M.line(arguments)), { env = { CALIRA_BASE_URL = url, TZ = "UTC" } })
+end
+
+--- A folder of the test's own; the second result takes it away.
+function M.folder()
+  local path = os.tmpname()
+  os.remove(path)
+  os.execute("mkdir " .. path)
+  return path, function() os.execute("rm -rf " .. path) end
+end
+
+--- What is in a file; nil where there is none.
+function M.read(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:read "a"
 end
 
 --- What Debian's Python makes of a text: the script has it in `text`, and prints.
