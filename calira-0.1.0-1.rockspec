@@ -7,7 +7,7 @@ description = {
   detailed = "Lazy lists over every page, many calls in flight at once, and a verdict on whether a list was complete; on libcurl.",
   license = "MIT",
 }
-dependencies = { "lua >= 5.4", "lua-cjson" }
+dependencies = { "lua >= 5.4", "lua-cjson", "argparse" }
 build = {
   type = "cmake",
   variables = {

@@ -4,9 +4,8 @@ install(TARGETS calira_core LIBRARY DESTINATION ${CALIRA_LIBDIR}/calira)
 install(DIRECTORY lua/calira DESTINATION ${CALIRA_LUADIR} FILES_MATCHING PATTERN "*.lua")
 if(EXISTS ${PROJECT_SOURCE_DIR}/bin/calira)
   install(PROGRAMS bin/calira DESTINATION ${CALIRA_BINDIR})
+  install(DIRECTORY share/ DESTINATION ${CMAKE_INSTALL_DATAROOTDIR} PATTERN "generate.sh" EXCLUDE) # manual page, completions
 endif()
-file(GLOB man_pages docs/*.1)
-install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
 if(CALIRA_INSTALL_HOST)
   include(CMakePackageConfigHelpers)

@@ -1,5 +1,7 @@
 /* `calira.core`: opens the layers below and nothing else; the functions of calira.h for hosts. */
+#include <curl/curl.h>
 #include <lauxlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -24,6 +26,37 @@ static int f_isatty(lua_State *L) {
     return 1;
 }
 
+/* core.columns(descriptor): how many cells wide that terminal is; nil where it is none, or does not say. */
+static int f_columns(lua_State *L) {
+    struct winsize size = {0};
+    if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return 0;
+    lua_pushinteger(L, size.ws_col);
+    return 1;
+}
+
+static void set_text(lua_State *L, const char *name, const char *text) {
+    if (text) {
+        lua_pushstring(L, text);
+        lua_setfield(L, -2, name);
+    }
+}
+
+/* core.versions(): what this is made of, as texts: `libcurl`, `tls` (the backend), `authorities` (a file or a folder; the field is
+ * absent where libcurl has no default), `http2` (true or absent). */
+static int f_versions(lua_State *L) {
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    lua_newtable(L);
+    set_text(L, "libcurl", info->version);
+    set_text(L, "tls", info->ssl_version);
+    set_text(L, "authorities", info->capath ? info->capath : info->cainfo);
+    if (info->features & CURL_VERSION_HTTP2) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "http2");
+    }
+    return 1;
+}
+
 int luaopen_calira_core(lua_State *L) {
     luaL_checkversion(L);
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key) == LUA_TTABLE)
@@ -41,8 +74,13 @@ int luaopen_calira_core(lua_State *L) {
     dedup_open(L);
     walk_open(L);
     list_open(L);
-    lua_pushcfunction(L, f_isatty);
-    lua_setfield(L, -2, "isatty");
+    static const luaL_Reg functions[] = {
+        {"isatty", f_isatty},
+        {"columns", f_columns},
+        {"versions", f_versions},
+        {NULL, NULL},
+    };
+    luaL_setfuncs(L, functions, 0);
     lua_pushliteral(L, CALIRA_VERSION);
     lua_setfield(L, -2, "version");
     lua_pushvalue(L, -1);

@@ -1,6 +1,6 @@
 --- `calira login`, with the sandbox's own page of consent.
 
-local calira = require "calira"
+local command = require "spec.support.command"
 local helper = require "spec.support.helper"
 
 describe("calira login", function()
@@ -8,13 +8,13 @@ describe("calira login", function()
   os.remove(folder)
 
   --- Runs the command; `answer` makes what is pasted out of the address where the browser was sent.
-  local function login(id, answer)
+  local function login(id, answer, options, env)
     local origin = helper.url("", id):gsub("/v1$", "")
     local fifo, out = folder .. ".in", folder .. ".out"
     os.execute(("mkfifo %s"):format(fifo))
-    local pipe = assert(io.popen(([[CALIRA_CLIENT_ID=app CALIRA_CLIENT_SECRET=secret CALIRA_GRANT_FILE=%s/grant.json \
+    local pipe = assert(io.popen(([[%s CALIRA_CLIENT_ID=app CALIRA_CLIENT_SECRET=secret CALIRA_GRANT_FILE=%s/grant.json \
       lua5.4 bin/calira login --redirect-uri https://example.org/back --authorize-url '%s/oauth/authorize' \
-      --token-url '%s/oauth/token' <%s 2>&1; echo "status $?"]]):format(folder, origin, origin, fifo)))
+      --token-url '%s/oauth/token' %s <%s 2>&1; echo "status $?"]]):format(env or "", folder, origin, origin, options or "", fifo)))
     local input = assert(io.open(fifo, "w"))
     local address
     repeat address = pipe:read("l"):match "^%s+(http%S+)" until address
@@ -78,13 +78,43 @@ describe("calira login", function()
   end)
 
   it("says what it needs", function()
-    local pipe <close> = assert(io.popen [[CALIRA_CLIENT_ID= lua5.4 bin/calira login 2>&1
-      lua5.4 bin/calira --help
-      lua5.4 bin/calira x 2>&1; echo $?]])
-    local said = pipe:read "a"
-    assert.matches("set CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET", said, 1, true)
-    assert.matches("usage: calira login", said, 1, true)
-    assert.matches("2\n$", said)
-    assert.equal("calira 0.1.0", calira._VERSION)
+    local _, err, status = command.run("login", { env = { CALIRA_CLIENT_ID = "" } })
+    assert.matches("set CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET", err, 1, true)
+    assert.equal(1, status)
+    assert.matches("Usage: calira login", (command.out "login --help"), 1, true)
+    local file = { CALIRA_CLIENT_ID = "a", CALIRA_CLIENT_SECRET = "b", CALIRA_GRANT_FILE = folder .. "/grant.json" }
+    assert.matches("nothing was pasted", select(2, command.run("login", { env = file })), 1, true)
+  end)
+
+  it("keeps a profile, which goes before the environment, until logout", function()
+    local id = helper.id()
+    local origin = helper.url("", id):gsub("/v1$", "")
+    local said = login(id, function(address) return address end,
+      ("--profile cambridge --base-url %s/v1"):format(origin), "XDG_CONFIG_HOME=" .. folder)
+    assert.matches("status 0", said)
+    assert.matches("profile cambridge uses it", said, 1, true)
+    local env = { XDG_CONFIG_HOME = folder, CALIRA_BASE_URL = "http://127.0.0.1:1/v1", CALIRA_TOKEN = "wrong" }
+    assert.equal("id\r\n12345\r\n", (command.out("booking 12345 --profile cambridge --fields id --format csv", { env = env })))
+    assert.equal('{"id":12345}\n', (command.out("--profile cambridge get /bookings/12345 --fields id", { env = env })))
+    local _, err, status = command.run("tree --profile oxford", { env = env })
+    assert.equal(2, status)
+    assert.matches("there is no profile \"oxford\"", err, 1, true)
+    assert.matches("there are: cambridge", err, 1, true)
+    local mode <close> = io.popen(("stat -c %%a %s/calira/profiles.json %s/calira/grant-cambridge.json"):format(folder, folder))
+    assert.equal("600\n600\n", mode:read "a")
+    env.CALIRA_PROFILE = "cambridge"
+    assert.matches("Removed .*grant%-cambridge.json", (command.out("logout", { env = env })))
+    assert.equal(2, select(3, command.run("tree", { env = env })))
+    assert.is_nil(io.open(folder .. "/calira/grant-cambridge.json"))
+  end)
+
+  it("is undone by logout", function()
+    login(helper.id(), function(address) return address end)
+    local env = { CALIRA_TOKEN = "", CALIRA_GRANT_FILE = folder .. "/grant.json" }
+    assert.matches("Removed", (command.out("logout", { env = env })))
+    local _, err, status = command.run("tree", { env = env })
+    assert.equal(4, status)
+    assert.matches("run 'calira login'", err, 1, true)
+    assert.matches("There is no", (command.out("logout", { env = env })), 1, true)
   end)
 end)

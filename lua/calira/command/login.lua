@@ -1,38 +1,26 @@
---- `calira login`: gets a grant by an administrator's consent and keeps it where the default client looks for it.
+--- `calira login`: gets a grant by an administrator's consent and keeps it where the default client, or the profile, looks for it.
 -- No server listens here: the address to which the browser is sent after the consent is pasted.
 
-local core <const> = require "calira.core"
+local calira <const> = require "calira"
 local environment <const> = require "calira.api.environment"
 local endpoint <const> = require "calira.oauth.endpoint"
-local oauth <const> = require "calira.oauth"
+local profiles <const> = require "calira.command.support.profiles"
+local status <const> = require "calira.command.support.status"
 
-local M = {}
+local M = {
+  summary = "Get a grant by an administrator's consent.",
+  description = "Prints an address at which an administrator consents, asks for the address to which the browser was sent afterwards, "
+    .. "and keeps the grant in $CALIRA_GRANT_FILE (default: calira/grant.json in $XDG_CONFIG_HOME or ~/.config). The application is in "
+    .. "CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET. With --profile, application, grant file and base URL are kept under that name in "
+    .. "calira/profiles.json.",
+}
 
-local USAGE <const> = [[
-usage: calira login [options]
-
-Prints an address at which an administrator consents, asks for the address to which the browser was sent afterwards,
-and keeps the grant in $CALIRA_GRANT_FILE (default: calira/grant.json in $XDG_CONFIG_HOME or ~/.config).
-The application is in CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET.
-
-  --redirect-uri URI    as registered for the application (default: urn:ietf:wg:oauth:2.0:oob, which shows the code)
-  --scopes A,B          default: read_accounts,read_bookings,read_equipment,read_projects
-  --authorize-url URL   where to consent, if not at Calira's own page
-  --token-url URL       the token endpoint, if not Calira's own (or CALIRA_TOKEN_URL)
-]]
-
-local OPTIONS <const> = { ["--redirect-uri"] = true, ["--scopes"] = true, ["--authorize-url"] = true, ["--token-url"] = true }
-
-local function read_options(arguments)
-  local given = {
-    ["--redirect-uri"] = "urn:ietf:wg:oauth:2.0:oob", ["--scopes"] = "read_accounts,read_bookings,read_equipment,read_projects",
-  }
-  for i = 2, #arguments, 2 do
-    local name, value = arguments[i], arguments[i + 1]
-    if not OPTIONS[name] or not value then core.raise("argument", ("unknown or incomplete option %s\n\n%s"):format(name, USAGE)) end
-    given[name] = value
-  end
-  return given
+function M.define(parser)
+  parser:option("--redirect-uri", "As registered for the application; the default shows the code.", "urn:ietf:wg:oauth:2.0:oob"):argname "URI"
+  parser:option("--scopes", "What the application may read.", "read_accounts,read_bookings,read_equipment,read_projects"):argname "A,B"
+  parser:option("--authorize-url", "Where to consent, if not at Calira's own page."):argname "URL"
+  parser:option("--token-url", "The token endpoint, if not Calira's own."):argname "URL"
+  parser:option("--base-url", "With --profile: the API, if not Calira's own."):argname "URL"
 end
 
 --- A text that nobody can guess, to tell our consent from another's.
@@ -51,28 +39,34 @@ local function code_of(pasted, state)
   if not query then return pasted end
   local fields = {}
   for name, value in query:gmatch "([^&=#]+)=([^&#]*)" do fields[name] = decode(value) end
-  if fields.error then core.raise("unauthorized", "the consent was not given: " .. (fields.error_description or fields.error)) end
-  if fields.state ~= state then core.raise("unauthorized", "the address does not belong to this login: its state is another one") end
-  return fields.code or core.raise("unauthorized", "the address has no code")
+  if fields.error then status.raise(status.unauthorized, "the consent was not given: " .. (fields.error_description or fields.error)) end
+  if fields.state ~= state then status.raise(status.failed, "the address does not belong to this login: its state is another one") end
+  return fields.code or status.raise(status.failed, "the address has no code")
 end
 
 --- The token endpoint (nil: Calira's own), and the CALIRA_BASE_URL that it is for. One is not guessed from the other: the client secret is
 -- sent there.
-local function token_url_of(given)
-  local url, base = given["--token-url"] or environment.variable "CALIRA_TOKEN_URL", environment.variable "CALIRA_BASE_URL"
+local function token_url_of(arguments, profile)
+  local url = arguments.token_url or profile.token_url or environment.variable "CALIRA_TOKEN_URL"
+  local base = profile.base_url or environment.variable "CALIRA_BASE_URL"
   if base and not url and not endpoint.same(base, endpoint.BASE_URL) then
-    core.raise("argument", "CALIRA_BASE_URL names another service than Calira's own: say where it consents (--authorize-url) and gives "
+    status.raise(status.failed, "CALIRA_BASE_URL names another service than Calira's own: say where it consents (--authorize-url) and gives "
       .. "tokens (--token-url)")
   end
   return url, base
 end
 
 --- Where the grant will be kept. A code serves once: it is asked for only where what comes of it can be kept.
-local function writable_store()
-  local store, place = environment.grant_store()
-  if not store then core.raise("argument", "set CALIRA_GRANT_FILE, the file to keep the grant in (HOME is not set)") end
+local function writable_store(name, profile)
+  local store, place
+  if name then
+    store, place = calira.oauth.file_store(profile.grant_file), profile.grant_file
+  else
+    store, place = environment.grant_store()
+  end
+  if not store then status.raise(status.failed, "set CALIRA_GRANT_FILE, the file to keep the grant in (HOME is not set)") end
   local ok, why = store.check()
-  if not ok then core.raise("argument", "the grant could not be kept: " .. why) end
+  if not ok then status.raise(status.failed, "the grant could not be kept: " .. why) end
   return store, place
 end
 
@@ -82,40 +76,45 @@ local function save(store, grant)
   store.save(grant)
 end
 
-local function login(arguments)
-  local given = read_options(arguments)
-  local id, secret = environment.variable "CALIRA_CLIENT_ID", environment.variable "CALIRA_CLIENT_SECRET"
-  if not (id and secret) then core.raise("argument", "set CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET, which the application has") end
-  local token_url, base_url = token_url_of(given)
-  local store, place = writable_store()
+--- What is known of the profile to log in for: its name and the profile, which may be new; nil where none is named.
+local function profile_of(arguments)
+  local name = arguments.profile or environment.variable "CALIRA_PROFILE"
+  if not name then return nil, {} end
+  if not name:find "^[%w_.-]+$" then status.raise(status.usage, "a profile's name has letters, digits, '_', '.' and '-' only") end
+  if not profiles.path() then status.raise(status.failed, "set HOME or XDG_CONFIG_HOME, where profiles are kept") end
+  local profile = profiles.all()[name] or {}
+  profile.base_url = arguments.base_url or profile.base_url or environment.variable "CALIRA_BASE_URL"
+  profile.token_url = arguments.token_url or profile.token_url
+  profile.grant_file = profile.grant_file or profiles.grant_file(name)
+  return name, profile
+end
+
+function M.run(arguments, context)
+  local name, profile = profile_of(arguments)
+  local id = environment.variable "CALIRA_CLIENT_ID" or profile.client_id
+  local secret = environment.variable "CALIRA_CLIENT_SECRET" or profile.client_secret
+  if not (id and secret) then status.raise(status.failed, "set CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET, which the application has") end
+  local token_url, base_url = token_url_of(arguments, profile)
+  local store, place = writable_store(name, profile)
   local scopes, state = {}, new_state()
-  for scope in given["--scopes"]:gmatch "[^,%s]+" do scopes[#scopes + 1] = scope end
-  io.write("Open this address and consent:\n\n  ", oauth.authorize_url{
-    client_id = id, redirect_uri = given["--redirect-uri"], scopes = scopes, state = state, url = given["--authorize-url"],
+  for scope in arguments.scopes:gmatch "[^,%s]+" do scopes[#scopes + 1] = scope end
+  context.out:write("Open this address and consent:\n\n  ", calira.oauth.authorize_url{
+    client_id = id, redirect_uri = arguments.redirect_uri, scopes = scopes, state = state, url = arguments.authorize_url,
   }, "\n\nThen paste the address to which the browser was sent, or the code that it shows:\n> ")
-  io.flush()
+  context.out:flush()
   local pasted = (io.read "l" or ""):match "^%s*(.-)%s*$"
-  if pasted == "" then core.raise("argument", "nothing was pasted") end
-  local grant = oauth.exchange{
-    code = code_of(pasted, state), client_id = id, client_secret = secret, redirect_uri = given["--redirect-uri"], token_url = token_url,
+  if pasted == "" then status.raise(status.failed, "nothing was pasted") end
+  local grant = calira.oauth.exchange{
+    code = code_of(pasted, state), client_id = id, client_secret = secret, redirect_uri = arguments.redirect_uri, token_url = token_url,
   }
   grant.base_url = base_url
   save(store, grant)
-  io.write("\nThe grant is in ", place, "; scripts use it where CALIRA_TOKEN is not set.\n")
-end
-
---- Runs the command with its arguments and returns its exit status.
-function M.main(arguments)
-  if arguments[1] ~= "login" or arguments[2] == "--help" or arguments[2] == "-h" then
-    local helped = arguments[1] == "--help" or arguments[1] == "-h" or arguments[1] == "login"
-    local to = helped and io.stdout or io.stderr
-    to:write(USAGE)
-    return helped and 0 or 2
+  if name then
+    profile.client_id, profile.client_secret = id, secret
+    profiles.save(name, profile)
   end
-  local ok, err = pcall(login, arguments)
-  if ok then return 0 end
-  io.stderr:write(core.is_error(err) and "calira: " .. err.message or tostring(err), "\n")
-  return 1
+  context.out:write("\nThe grant is in ", place, name and ("; profile %s uses it"):format(name)
+    or "; scripts use it where CALIRA_TOKEN is not set", ".\n")
 end
 
 return M

@@ -1,0 +1,113 @@
+--- What a command is given besides its arguments: the client, the output, the time zone, and questions about them.
+
+local calira <const> = require "calira"
+local core <const> = require "calira.core"
+local environment <const> = require "calira.api.environment"
+local options <const> = require "calira.command.support.options"
+local profiles <const> = require "calira.command.support.profiles"
+local status <const> = require "calira.command.support.status"
+local text <const> = require "calira.values.text"
+local zones <const> = require "calira.values.zone"
+
+local M = {}
+
+-- ── Output ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+local EPIPE <const> = 32
+
+--- stdout, where a write that fails ends the command: quietly if the reader has gone (`| head`), else with status 1.
+local Output = {}
+Output.__index = Output
+
+local function check(ok, message, code)
+  if ok then return end
+  if code == EPIPE then status.raise(status.right) end
+  status.raise(status.failed, "the output cannot be written: " .. tostring(message))
+end
+
+function Output:write(...)
+  check(self.file:write(...))
+  return self
+end
+
+function Output:flush() check(self.file:flush()) end
+
+-- ── The context ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+---@class calira.command.context
+---@field calira table the module
+---@field out table like a file: `write`, `flush`; what cannot be written ends the command
+---@field err file* stderr
+---@field zone table the time zone of --tz, TZ, or UTC (calira.values.zone); made on first use
+local Context = {}
+
+local made = {} -- fields that are made on first use
+
+function made.zone(self)
+  local name = self.arguments.tz or environment.variable "TZ" or "UTC"
+  local zone, message = zones.find(name)
+  return zone or status.raise(status.usage, message)
+end
+
+function Context.__index(self, name)
+  if made[name] then
+    local value = made[name](self)
+    rawset(self, name, value)
+    return value
+  end
+  return Context[name]
+end
+
+--- The client of the profile, or of the environment.
+local function client_of(self)
+  if not self.own_client then
+    local name, profile = profiles.chosen(self.arguments.profile)
+    self.own_client = name and calira.new(profiles.options(name, profile)) or calira.default()
+  end
+  return self.own_client
+end
+
+--- The account that --lab or --under names. Reads the tree; may wait.
+-- A token that may not read accounts can still ask about one by its id.
+---@param key string an id, a name or a path
+---@return table node raises a failure (status 1) with the nearest names where there is none
+local function account_of(self, key)
+  local ok, tree = pcall(function()
+    self.tree = self.tree or self.client():tree()
+    return self.tree
+  end)
+  if not ok then
+    local id = key:find "^%d+$" and math.tointeger(tonumber(key))
+    if id and core.is_error(tree) and tree.kind == "forbidden" then return { id = id } end
+    error(tree, 0)
+  end
+  local found, node = pcall(tree.find, tree, key)
+  if found then return node end
+  if core.is_error(node) and node.kind == "argument" then
+    status.raise(status.failed, (node.message:gsub("tostring%(calira%.tree%(%)%)", "'calira tree'")))
+  end
+  error(node, 0)
+end
+
+--- Makes a context.
+---@param arguments table as argparse gives them
+---@return calira.command.context
+function M.new(arguments)
+  local self = setmetatable({
+    calira = calira, arguments = arguments, out = setmetatable({ file = io.stdout }, Output), err = io.stderr,
+    mask = text.mask, is_terminal = core.isatty,
+  }, Context)
+  --- A line on stderr.
+  function self.note(message) io.stderr:write("calira: ", text.mask(message), "\n") end
+  --- The client: of the profile, else of the environment; made on first use.
+  function self.client() return client_of(self) end
+  --- The node of an account; see account_of. May wait.
+  function self.account(key) return account_of(self, key) end
+  --- The span that the arguments say, in epoch seconds, each nil where it is open.
+  function self.span(given) return options.span(given or arguments, self.zone) end
+  --- Ends the command with a status (calira.command.support.status) and a line on stderr.
+  self.fail = status.raise
+  return self
+end
+
+return M

@@ -1,0 +1,69 @@
+--- One record, written for people or for programs: what `booking`, `form` and `get` share.
+
+local core <const> = require "calira.core"
+local fields <const> = require "calira.command.support.fields"
+local json <const> = require "calira.command.support.json"
+local lists <const> = require "calira.command.support.lists"
+local options <const> = require "calira.command.support.options"
+local tables <const> = require "calira.command.format.table"
+
+local M = {}
+
+--- Describes --format, --fields, --raw and --tz.
+function M.add_format(parser)
+  options.add_format(parser, { "table", "json", "ndjson", "csv" })
+  options.add_zone(parser)
+end
+
+--- The columns of records that are not known beforehand: what the first has, but for what is nested.
+local function columns_of(records)
+  local names = {}
+  for name, value in pairs(records[1] or {}) do
+    if type(value) ~= "table" or value.name then names[#names + 1] = name end
+  end
+  table.sort(names, function(a, b)
+    if (a == "id") ~= (b == "id") then return a == "id" end
+    return a < b
+  end)
+  local columns = {}
+  for i, name in ipairs(names) do
+    columns[i] = { field = name, title = name:upper(), kind = (name:find "_time$" or name:find "_at$") and "time" or nil }
+  end
+  return columns
+end
+
+local function is_records(value)
+  if type(value) ~= "table" or value[1] == nil then return false end
+  for _, each in ipairs(value) do if type(each) ~= "table" then return false end end
+  return true
+end
+
+--- One record as JSON, all of it or the fields that were named.
+local function json_of(record, names)
+  if not names or type(record) ~= "table" then return json.encode(record) end
+  local picked = {}
+  for _, name in ipairs(names) do picked[name] = fields.get(record, name) end
+  return json.encode(picked, names)
+end
+
+--- Writes a decoded answer: json where stdout is no terminal and --format does not say otherwise.
+---@param body any
+---@param shown fun(record: table)? writes the table of one record; otherwise a line for each field
+function M.write(context, arguments, body, shown)
+  local format = arguments.format or (core.isatty(1) and "table" or "json")
+  local many = is_records(body)
+  if type(body) ~= "table" or format == "json" and not many then
+    context.out:write(json_of(body, arguments.fields), "\n")
+  elseif many or format ~= "table" or arguments.fields then
+    local records = many and body or { body }
+    local writer = lists.writer(context, { format = format, fields = arguments.fields, raw = arguments.raw }, columns_of(records))
+    for _, record in ipairs(records) do writer:write(record) end
+    writer:finish()
+  elseif shown then
+    shown(body)
+  else
+    tables.record(context, body)
+  end
+end
+
+return M
