@@ -8,42 +8,41 @@
 
 enum {
     MOST_DEPTH = 100,
-    MOST_KEYS = 128,    /* entries of the memory of keys */
-    MOST_SIBLINGS = 40, /* of them, of one object: what a key costs that is not there */
-    ROOT = 0,           /* entry of the whole text */
-    UNKNOWN = 1,        /* entry of what stands under keys that are not remembered */
-    FIRST_KEY = 2
+    MOST_KEYS = 128,    /* remembered */
+    MOST_SIBLINGS = 40, /* of them, in one object: a new key is compared with each */
+    MOST_ROOM = 1 << 16 /* fields or elements that a table is made with */
 };
 
 /* The memory of keys. Objects of one kind follow each other, with the same keys in the same order: the key that comes is
  * compared with the one that came after the last one the time before, byte for byte, and where it is the same its Lua
- * string is there already, at its own place of the Lua stack. A key is remembered for the object it stands in: entries
- * form a tree. Keys with escapes are not remembered. */
+ * string is there already, at its own place of the Lua stack. A key is remembered for the object it stands in: they form
+ * a tree, whose root stands for the whole text. Keys with escapes are not remembered. */
 struct key {
-    const unsigned char *text; /* in the text, from quote to quote */
-    size_t size;
-    uint8_t next;         /* entry of the key behind it; 0: none */
-    uint8_t first, last;  /* of the object that is its value, or of the objects in the array that is; 0: none */
-    uint8_t siblings;     /* how many these are */
-    int fields, elements; /* of such an object, of such an array, when one was last closed; 0: used already */
+    const unsigned char *text; /* in the text being read, from quote to quote */
+    size_t size;               /* bytes, the quotes included */
+    int string;                /* stack index of its string */
+    struct key *next;          /* the key that followed it in its object when both were new; NULL: none */
+    struct key *first, *last;  /* the keys of its value, or of the objects in the array that its value is */
+    int siblings;              /* how many these are */
+    int fields, elements;      /* of its value, or of such an object, when one was last closed; 0: used already */
 };
 
 /* An array or object that is open. Its table is on the Lua stack; above it, in an object, the key of the value to come. */
 struct level {
     bool object;
-    uint8_t entry; /* of the memory: what it stands under */
-    uint8_t came;  /* in an object: the entry of the key that came last; 0: none yet */
-    int count;     /* elements, or fields set */
+    struct key *under; /* the key it stands under, its array too; the root */
+    struct key *came;  /* in an object: the key that came last; NULL: none yet */
+    lua_Integer count; /* elements, or fields */
 };
 
 struct decoder {
     struct json_text text;
     struct json_facts *facts;
-    int strings; /* the entry e of the memory has its Lua string at stack index strings + e */
-    int depth;   /* levels open; the innermost is levels[depth] */
-    int key_count;
+    int strings;         /* stack index of the string of keys[0] */
+    struct level *inner; /* the innermost level; levels[0]: none is open */
     struct level levels[MOST_DEPTH + 1];
-    struct key keys[MOST_KEYS];
+    int key_count;
+    struct key root, unknown, keys[MOST_KEYS]; /* unknown stands for all keys that are not remembered */
 };
 
 static bool is_space(unsigned char c) {
@@ -51,62 +50,80 @@ static bool is_space(unsigned char c) {
 }
 
 static const unsigned char *skip_space(const unsigned char *p) {
-    while (is_space(*p))
+    while (*p <= ' ' && is_space(*p))
         p++;
     return p;
 }
 
 /* ---- keys ---- */
 
-/* The remembered key that is at `p`, a quote; 0: none. */
-static unsigned known_key(const struct decoder *d, const struct level *o, const unsigned char *p) {
-    unsigned first = d->keys[o->entry].first;
-    unsigned expected = o->came ? d->keys[o->came].next : first;
-    size_t left = (size_t)(d->text.end - p);
-    for (unsigned e = expected; e; e = d->keys[e].next)
-        if (d->keys[e].size <= left && memcmp(p, d->keys[e].text, d->keys[e].size) == 0)
-            return e;
-    for (unsigned e = first; e != expected; e = d->keys[e].next)
-        if (d->keys[e].size <= left && memcmp(p, d->keys[e].text, d->keys[e].size) == 0)
-            return e;
-    return 0;
+static uint64_t load(const unsigned char *p) {
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
 }
 
-/* Remembers the key whose string is on the top; where there is no room, UNKNOWN. */
-static unsigned remember(struct decoder *d, struct level *o, const unsigned char *text, size_t size) {
-    struct key *parent = &d->keys[o->entry];
+/* Whether the remembered key is at `p`. Behind that, `left` bytes may be read. */
+static bool is_at(const struct key *k, const unsigned char *p, size_t left) {
+    static const unsigned char ones[16] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    const unsigned char *text = k->text;
+    size_t size = k->size;
+    if (left < size + 8)
+        return left >= size && memcmp(p, text, size) == 0;
+    for (; size > 8; size -= 8, p += 8, text += 8)
+        if (load(p) != load(text))
+            return false;
+    return ((load(p) ^ load(text)) & load(ones + 8 - size)) == 0; /* the mask: `size` bytes in any order */
+}
+
+/* Remembers the key whose string is on the top, if there is room. */
+static struct key *remember(struct decoder *d, struct key *parent, const unsigned char *text, size_t size) {
     if (d->key_count == MOST_KEYS || parent->siblings == MOST_SIBLINGS)
-        return UNKNOWN;
-    unsigned e = (unsigned)d->key_count++;
-    d->keys[e] = (struct key){.text = text, .size = size};
-    if (parent->last)
-        d->keys[parent->last].next = (uint8_t)e;
-    else
-        parent->first = (uint8_t)e;
-    parent->last = (uint8_t)e;
+        return &d->unknown;
+    struct key *k = &d->keys[d->key_count];
+    *k = (struct key){.text = text, .size = size, .string = d->strings + d->key_count++};
+    *(parent->last ? &parent->last->next : &parent->first) = k;
+    parent->last = k;
     parent->siblings++;
     lua_pushvalue(d->text.L, -1);
-    lua_replace(d->text.L, d->strings + (int)e);
-    return e;
+    lua_replace(d->text.L, k->string);
+    return k;
+}
+
+/* Pushes the key at `p`, which is not the expected one. Returns the byte behind it; *found: which it is. */
+static const unsigned char *read_other_key(struct decoder *d, const unsigned char *p, struct key **found) {
+    struct key *parent = d->inner->under, *k = parent->first;
+    size_t left = (size_t)(d->text.end - p);
+    bool escaped;
+    if (*p != '"')
+        return json_fail(&d->text, p, "a key in double quotes was expected");
+    while (k && !is_at(k, p, left))
+        k = k->next;
+    if (k) {
+        lua_pushvalue(d->text.L, k->string);
+        *found = k;
+        return p + k->size;
+    }
+    const unsigned char *end = json_scan_string(&d->text, p + 1, &escaped);
+    if (!end || !(end = json_push_string(&d->text, p + 1, end, escaped)))
+        return NULL;
+    *found = escaped ? &d->unknown : remember(d, parent, p, (size_t)(end - p));
+    return end;
 }
 
 /* Pushes the key at `p` and notes which it is. Returns where its value begins. */
 static const unsigned char *read_key(struct decoder *d, const unsigned char *p) {
-    struct level *o = &d->levels[d->depth];
-    if (*p != '"')
-        return json_fail(&d->text, p, "a key in double quotes was expected");
-    unsigned key = known_key(d, o, p);
-    if (key) {
-        lua_pushvalue(d->text.L, d->strings + (int)key);
-        p += d->keys[key].size;
+    struct level *object = d->inner;
+    struct key *k = object->came ? object->came->next : object->under->first;
+    if (k && is_at(k, p, (size_t)(d->text.end - p))) {
+        lua_pushvalue(d->text.L, k->string);
+        p += k->size;
     } else {
-        bool escaped;
-        const unsigned char *start = p, *end = json_scan_string(&d->text, p + 1, &escaped);
-        if (!end || !(p = json_push_string(&d->text, start + 1, end, escaped)))
+        p = read_other_key(d, p, &k);
+        if (!p)
             return NULL;
-        key = escaped ? UNKNOWN : remember(d, o, start, (size_t)(p - start));
     }
-    o->came = (uint8_t)key;
+    object->came = k;
     p = skip_space(p);
     if (*p != ':')
         return json_fail(&d->text, p, "a colon was expected");
@@ -144,7 +161,7 @@ static const unsigned char *read_scalar(struct decoder *d, const unsigned char *
         lua_pushboolean(L, 0);
         return read_word(&d->text, p, "false");
     case 'n':
-        if (d->levels[d->depth].object)
+        if (d->inner->object)
             lua_pushnil(L);
         else
             lua_pushlightuserdata(L, NULL);
@@ -159,43 +176,42 @@ static const unsigned char *read_scalar(struct decoder *d, const unsigned char *
 /* Puts the value on the top where it belongs: under the key below it, behind the other elements, or nowhere. */
 static void store(struct decoder *d, bool is_object) {
     lua_State *L = d->text.L;
-    struct level *l = &d->levels[d->depth];
+    struct level *l = d->inner;
     if (l->object) {
-        l->count += !lua_isnil(L, -1);
+        l->count++;        /* of null, too: in the next object it may be none */
         lua_rawset(L, -3); /* nil, too: the key may have come before */
-    } else if (d->depth > 0) {
+    } else if (l > d->levels) {
         lua_rawseti(L, -2, ++l->count);
-        d->facts->not_objects += d->depth == 1 && !is_object;
+        d->facts->not_objects += !is_object && l == d->levels + 1;
     }
 }
 
 /* Opens the array or object at `p`, with room for what was in the one before under the same keys. That is used once, so
  * that nobody can ask for more room than he has sent fields. */
 static const unsigned char *open_level(struct decoder *d, const unsigned char *p) {
-    const struct level *outer = &d->levels[d->depth];
+    const struct level *outer = d->inner;
     bool object = *p == '{';
-    if (d->depth == MOST_DEPTH)
+    if (outer == d->levels + MOST_DEPTH)
         return json_fail(&d->text, p, "arrays and objects more than 100 deep");
-    struct level *l = &d->levels[++d->depth];
-    *l = (struct level){.object = object, .entry = outer->object ? outer->came : outer->entry};
-    struct key *k = &d->keys[l->entry];
-    lua_createtable(d->text.L, object ? 0 : k->elements, object ? k->fields : 0);
+    struct key *k = outer->object ? outer->came : outer->under;
+    *++d->inner = (struct level){.object = object, .under = k};
+    int room = object ? k->fields : k->elements;
     *(object ? &k->fields : &k->elements) = 0;
+    lua_createtable(d->text.L, object ? 0 : room, object ? room : 0);
     return skip_space(p + 1);
 }
 
 /* Closes the innermost level; its table is a value now. */
 static void close_level(struct decoder *d) {
-    struct level *l = &d->levels[d->depth--];
-    struct key *k = &d->keys[l->entry];
-    *(l->object ? &k->fields : &k->elements) = l->count;
-    if (d->depth == 0 && !l->object)
+    const struct level *l = d->inner--;
+    *(l->object ? &l->under->fields : &l->under->elements) = l->count < MOST_ROOM ? (int)l->count : MOST_ROOM;
+    if (d->inner == d->levels && !l->object)
         d->facts->elements = (size_t)l->count;
     store(d, l->object);
 }
 
 static const unsigned char *fail_next(struct decoder *d, const unsigned char *p) {
-    bool object = d->levels[d->depth].object;
+    bool object = d->inner->object;
     if (p == d->text.end)
         return json_fail(&d->text, p, object ? "the text ends inside an object" : "the text ends inside an array");
     return json_fail(&d->text, p, object ? "a comma or } was expected" : "a comma or ] was expected");
@@ -204,8 +220,8 @@ static const unsigned char *fail_next(struct decoder *d, const unsigned char *p)
 /* Behind a value: closes what ends there, up to a comma. Returns where the next value begins, its key pushed; the end of
  * the outermost value where no level is left open. */
 static const unsigned char *read_on(struct decoder *d, const unsigned char *p) {
-    while (d->depth > 0) {
-        bool object = d->levels[d->depth].object;
+    while (d->inner > d->levels) {
+        bool object = d->inner->object;
         p = skip_space(p);
         if (*p == ',') {
             p = skip_space(p + 1);
@@ -226,7 +242,7 @@ static const unsigned char *read_value(struct decoder *d, const unsigned char *p
             p = open_level(d, p);
             if (!p)
                 return NULL;
-            bool object = d->levels[d->depth].object;
+            bool object = d->inner->object;
             if (*p != (object ? '}' : ']')) {
                 p = object ? read_key(d, p) : p;
                 continue;
@@ -238,7 +254,7 @@ static const unsigned char *read_value(struct decoder *d, const unsigned char *p
             store(d, false);
         }
         p = read_on(d, p);
-    } while (p && d->depth > 0);
+    } while (p && d->inner > d->levels);
     return p;
 }
 
@@ -270,17 +286,19 @@ static const unsigned char *read_text(struct decoder *d, size_t size) {
 bool json_decode(lua_State *L, const char *text, size_t size, struct json_facts *facts) {
     struct decoder d;
     int top = lua_gettop(L);
+    size_t expected = facts->expected < size / 2 ? facts->expected : size / 2;
     *facts = (struct json_facts){.first = json_first(text, size)};
     luaL_checkstack(L, MOST_KEYS + 2 * MOST_DEPTH + 8, "calira");
     d.text =
         (struct json_text){.L = L, .start = (const unsigned char *)text, .end = (const unsigned char *)text + size};
     d.facts = facts;
     d.strings = top + 1;
-    d.depth = 0;
-    d.key_count = FIRST_KEY;
-    d.levels[0] = (struct level){.entry = ROOT};
-    d.keys[ROOT] = d.keys[UNKNOWN] = (struct key){.size = 0};
-    lua_settop(L, top + 1 + MOST_KEYS);
+    d.key_count = 0;
+    d.root = (struct key){.elements = expected < MOST_ROOM ? (int)expected : MOST_ROOM};
+    d.unknown = (struct key){.size = 0};
+    d.inner = d.levels;
+    *d.inner = (struct level){.under = &d.root};
+    lua_settop(L, top + MOST_KEYS);
     bool good = read_text(&d, size) != NULL;
     facts->replaced = d.text.replaced;
     facts->cut_short = d.text.cut_short;
@@ -303,7 +321,7 @@ char json_first(const char *text, size_t size) {
 /* core.decode(text): its value; nil and what is wrong. */
 static int f_decode(lua_State *L) {
     size_t size;
-    struct json_facts facts;
+    struct json_facts facts = {.expected = 0};
     const char *text = luaL_checklstring(L, 1, &size);
     lua_settop(L, 1);
     if (json_decode(L, text, size, &facts))

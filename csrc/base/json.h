@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What json_decode tells of a text beside its value; zeroed by it. */
+/* What json_decode tells of a text beside its value. */
 struct json_facts {
+    size_t expected;    /* set by the caller: elements to make room for, where the value is an array; 0: not known */
     char first;         /* its first byte that is no white space: '[' of an array, '{' of an object; 0: there is none */
     bool cut_short;     /* refused because it ended where more was needed; an empty text is not cut short */
     size_t elements;    /* of the array, where the value is one */
