@@ -264,7 +264,7 @@ static const unsigned char *read_value(struct decoder *d, const unsigned char *p
 static const char *wrong_encoding(const char *text, size_t size) {
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
         return "a byte-order mark before the JSON";
-    if (size >= 2 && (memcmp(text, "\xFE\xFF", 2) == 0 || memcmp(text, "\xFF\xFE", 2) == 0 || !text[0] != !text[1]))
+    if (size >= 2 && (memcmp(text, "\xFE\xFF", 2) == 0 || memcmp(text, "\xFF\xFE", 2) == 0 || !text[0] || !text[1]))
         return "UTF-16 or UTF-32 instead of UTF-8";
     return NULL;
 }

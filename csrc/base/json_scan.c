@@ -279,7 +279,7 @@ static const unsigned char *push_decimal(struct json_text *t, const unsigned cha
     if (isinf(x))
         return json_fail(t, p, "a number beyond the range of a double");
     x = minus ? -x : x;
-    if (x == floor(x) && x >= -0x1p63 && x < 0x1p63) /* rounded to a whole number, zero perhaps */
+    if (x == floor(x) && fabs(x) < 0x1p63) /* rounded to a whole number, zero perhaps */
         lua_pushinteger(t->L, (lua_Integer)x);
     else
         lua_pushnumber(t->L, x);
