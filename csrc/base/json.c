@@ -288,7 +288,8 @@ bool json_decode(lua_State *L, const char *text, size_t size, struct json_facts 
     int top = lua_gettop(L);
     size_t expected = facts->expected < size / 2 ? facts->expected : size / 2;
     *facts = (struct json_facts){.first = json_first(text, size)};
-    luaL_checkstack(L, MOST_KEYS + 2 * MOST_DEPTH + 8, "calira");
+    if (!lua_checkstack(L, MOST_KEYS + 2 * MOST_DEPTH + 8))
+        luaL_error(L, "not enough memory for Lua's stack");
     d.text =
         (struct json_text){.L = L, .start = (const unsigned char *)text, .end = (const unsigned char *)text + size};
     d.facts = facts;
