@@ -313,10 +313,10 @@ bool json_decode(lua_State *L, const char *text, size_t size, struct json_facts 
 }
 
 char json_first(const char *text, size_t size) {
-    const unsigned char *p = (const unsigned char *)text, *end = p + size;
-    while (p < end && is_space(*p))
-        p++;
-    return p < end ? (char)*p : 0;
+    const char *end = text + size;
+    while (text < end && is_space((unsigned char)*text))
+        text++;
+    return text < end ? *text : '\0';
 }
 
 /* core.decode(text): its value; nil and what is wrong. */

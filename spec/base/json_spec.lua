@@ -2,7 +2,6 @@
 
 local calira = require "calira"
 local cjson = require "cjson"
-local core = require "calira.core"
 local H = require "spec.support.helper"
 local Server = require "spec.support.server"
 
