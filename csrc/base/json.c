@@ -316,7 +316,9 @@ char json_first(const char *text, size_t size) {
     const char *end = text + size;
     while (text < end && is_space((unsigned char)*text))
         text++;
-    return text < end ? *text : '\0';
+    if (text == end)
+        return '\0';
+    return *text;
 }
 
 /* core.decode(text): its value; nil and what is wrong. */

@@ -31,8 +31,9 @@ bool json_decode(lua_State *L, const char *text, size_t size, struct json_facts 
 /* The first byte that is no white space; 0: none. */
 char json_first(const char *text, size_t size);
 
-/* Loads lua-cjson, keeps a private instance of its encoder, and adds `null`, `encode` and `decode` to the module table on
- * the top. */
+/* Adds `null`, `encode` and `decode` to the module table on the top. The encoder is that of a private instance of lua-cjson,
+ * for grants: it keeps 14 digits of a number (its own upper bound; 10^14 + 1 becomes 1e+14), and writes a fraction with the
+ * decimal point of a locale that is set later. */
 void json_open(lua_State *L);
 
 #endif
