@@ -302,8 +302,9 @@ bool json_decode(lua_State *L, const char *text, size_t size, struct json_facts 
     lua_settop(L, top + MOST_KEYS);
     bool good = read_text(&d, size) != NULL;
     facts->replaced = d.text.replaced;
-    facts->cut_short = d.text.cut_short;
-    if (!good && d.text.at == d.text.end && skip_space(d.text.start) == d.text.end)
+    bool empty = skip_space(d.text.start) == d.text.end;
+    facts->cut_short = d.text.cut_short && !empty;
+    if (empty)
         lua_pushliteral(L, "the body is empty");
     else if (!good)
         lua_pushfstring(L, "%s at byte %I", d.text.wrong, (LUAI_UACINT)(d.text.at - d.text.start + 1));
