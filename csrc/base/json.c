@@ -314,12 +314,10 @@ bool json_decode(lua_State *L, const char *text, size_t size, struct json_facts 
 }
 
 char json_first(const char *text, size_t size) {
-    const char *end = text + size;
-    while (text < end && is_space((unsigned char)*text))
-        text++;
-    if (text == end)
-        return '\0';
-    return *text;
+    for (size_t i = 0; i < size; i++)
+        if (!is_space((unsigned char)text[i]))
+            return text[i];
+    return '\0';
 }
 
 /* core.decode(text): its value; nil and what is wrong. */
