@@ -159,6 +159,7 @@ case "${1-}" in
       (cd "$scratch/source" && HOME=$scratch luarocks --lua-version=5.4 "$@") >"$scratch/out" 2>&1 || { cat "$scratch/out"; exit 1; }
     }
     rocks config rocks_provided.lua-cjson 2.1.0-1 # Debian's, as the README says
+    rocks config rocks_provided.argparse 0.7.1-1
     for version in 0.1.0-1 dev-1; do
       rocks make --tree="$scratch/made" "calira-$version.rockspec"
       rocks pack --tree="$scratch/made" calira "$version"

@@ -9,6 +9,8 @@
 
 #define RESPONSE "calira.response"
 
+enum { MOST_PER_PAGE = 100 }; /* records that a page of the service holds */
+
 /* ---- the userdata ---- */
 
 static void release(struct resource *resource) {
@@ -73,33 +75,22 @@ static const char *misfit(const struct asked *asked, char first) {
     return NULL;
 }
 
-/* In a list every element has to be an object. Returns what is wrong; the array is on the top. */
-static const char *misfit_element(lua_State *L) {
-    lua_Unsigned count = lua_rawlen(L, -1);
-    for (lua_Unsigned i = 1; i <= count; i++) {
-        bool object = lua_rawgeti(L, -1, (lua_Integer)i) == LUA_TTABLE && lua_rawlen(L, -1) == 0;
-        lua_pop(L, 1);
-        if (!object)
-            return "an element of the array is no object";
-    }
-    return NULL;
-}
-
 /* Decodes the body of a good answer: pushes its value, or what is wrong with it. */
 static enum reading_result decode(lua_State *L, const struct response *r, const struct asked *asked) {
     const struct buffer *body = &r->reply.body;
-    char first = json_first(body->data, body->size);
-    const char *wrong = describe(r, first);
+    struct json_facts facts = {.expected = asked->want == WANT_ARRAY ? MOST_PER_PAGE : 0};
+    const char *wrong = describe(r, json_first(body->data, body->size));
     if (!wrong) {
-        lua_pushlstring(L, body->data ? body->data : "", body->size);
-        bool read = json_decode(L, -1);
+        size_t size = body->size;
+        const char *text = lua_pushlstring(L, body->data ? body->data : "", size);
+        bool read = json_decode(L, text, size, &facts);
         lua_remove(L, -2);
         if (!read)
-            return READING_ERROR;
-        wrong = misfit(asked, first);
+            return facts.cut_short ? READING_CUT : READING_ERROR;
+        wrong = misfit(asked, facts.first);
     }
-    if (!wrong && asked->want == WANT_ARRAY)
-        wrong = misfit_element(L);
+    if (!wrong && asked->want == WANT_ARRAY && facts.not_objects > 0)
+        wrong = "an element of the array is no object";
     if (!wrong)
         return READING_VALUE;
     lua_pushstring(L, wrong);

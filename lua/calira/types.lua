@@ -6,7 +6,7 @@
 -- ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 -- Plain tables with the API's own names. A field with `?` may be null, which is absent here. Other fields may appear at any time.
 
---- A whole number from 0 below 2^53, a text of digits, letters, `_` and `-`, or a record with an `id`.
+--- An integer from 0 (a whole float below 2^53 counts), a text of digits, letters, `_` and `-`, or a record with an `id`.
 ---@alias calira.Id integer|string|table
 
 --- A time as the API writes it, `2024-01-15T09:00:00.000Z`, with any offset, or a date, which is its midnight UTC; `calira.time` reads it.

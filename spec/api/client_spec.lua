@@ -131,7 +131,7 @@ describe("an id", function()
       assert.equal(12345, client:booking(id).id)
     end
     -- asked for, and not there
-    for _, id in ipairs { 0, (1 << 53) - 1, "a_b-C9" } do
+    for _, id in ipairs { 0, (1 << 53) - 1, (1 << 53) + 1, math.maxinteger, "a_b-C9" } do
       local err = H.failure(client.booking, client, id)
       assert.equal("not_found", err.kind)
       assert.equal("/bookings/" .. id, err.path)
@@ -140,7 +140,7 @@ describe("an id", function()
 
   it("is nothing else", function()
     local client, id = H.client()
-    for _, bad in ipairs { -1, 1.5, 1 << 53, 0 / 0, math.huge, "", "../accounts", "1/2", "1 ", "1?x",
+    for _, bad in ipairs { -1, math.mininteger, 1.5, 2.0 ^ 53, 2.0 ^ 63, 0 / 0, math.huge, "", "../accounts", "1/2", "1 ", "1?x",
        "%2e", "é", "a\n", "1\0", true, { name = "x" } } do
       refused(client, nil, client.booking, client, bad)
       refused(client, nil, client.equipment_bookings, client, bad)

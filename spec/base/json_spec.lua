@@ -2,7 +2,6 @@
 
 local calira = require "calira"
 local cjson = require "cjson"
-local core = require "calira.core"
 local H = require "spec.support.helper"
 local Server = require "spec.support.server"
 
@@ -16,13 +15,13 @@ end
 
 describe("a record", function()
   it("has whole numbers as integers, others as floats", function()
-    local record = decoded [=[{"a":12345,"b":12345.0,"c":-7,"d":1e3,"e":0.5,"f":9007199254740991,"g":9007199254740992,"h":12345678901234567890,
-      "i":-9007199254740991,"j":-0.0,"k":0,"deep":[{"n":3.0},[4.0,4.5]]}]=]
-    for name, value in pairs { a = 12345, b = 12345, c = -7, d = 1000, f = 9007199254740991, i = -9007199254740991, j = 0, k = 0 } do
+    local record = decoded [=[{"a":12345,"b":12345.0,"c":-7,"d":1e3,"e":0.5,"f":9007199254740993,"g":9223372036854775807,"h":9223372036854775808,
+      "i":-9223372036854775808,"j":-0.0,"k":0,"deep":[{"n":3.0},[4.0,4.5]]}]=]
+    for name, value in pairs { a = 12345, b = 12345, c = -7, d = 1000, f = (1 << 53) + 1, g = math.maxinteger, i = math.mininteger, j = 0, k = 0 } do
       assert.equal("integer", math.type(record[name]), name)
       assert.equal(value, record[name])
     end
-    for name, value in pairs { e = 0.5, g = 2.0 ^ 53, h = 12345678901234567890.0 } do
+    for name, value in pairs { e = 0.5, h = 2.0 ^ 63 } do
       assert.equal("float", math.type(record[name]), name)
       assert.equal(value, record[name])
     end
@@ -72,7 +71,13 @@ describe("a record", function()
     assert.equal(12346, H.client "body=dup":booking(12345).id)
   end)
 
-  it("with an id beyond 2^53 counts as one without", function()
+  it("with an unpaired surrogate has U+FFFD there", function()
+    local client = H.client "body=surrogate"
+    assert.equal("\u{FFFD}", client:booking(12345).name)
+    assert.equal("\u{FFFD}", client:bookings { provider = 105 }:first().name)
+  end)
+
+  it("with an id that fits no integer counts as one without", function()
     local client = H.client "bigid=10"
     local list = client:bookings { provider = 108 } -- a record that has no id is never a duplicate
     assert.equal(101, #list:collect())
@@ -100,19 +105,21 @@ describe("a body that is not what was asked for", function()
 
   local WORDS <const> = {
     login = "login page", empty = "empty", notarray = "expected", badjson = "", nul = "NUL", ctrl = "control character", badutf8 = "UTF-8",
-    nan = "", surrogate = "", ["deep:1000"] = "", ["deep:100000"] = "", badgzip = "", cutgzip = "", ["encoding:br"] = "gzip",
+    nan = "", ["deep:1000"] = "", ["deep:100000"] = "", badgzip = "", cutgzip = "", ["encoding:br"] = "gzip",
     ["encoding:deflate"] = "gzip", ["encoding:gzip,gzip"] = "",
   }
+  local CUT <const> = { badjson = true, cutgzip = true } -- a server that died while it wrote: twice more
   for kind, words in pairs(WORDS) do
-    it("is a decode error, asked for once: " .. kind, function()
+    local attempts = CUT[kind] and 3 or 1
+    it(("is a decode error, asked for %d times: %s"):format(attempts, kind), function()
       local record, page, id = failures("body=" .. kind:gsub(",", "%%2C"))
       for _, err in ipairs { record, page } do
         assert.equal("decode", err.kind)
-        assert.equal(1, err.attempts)
+        assert.equal(attempts, err.attempts)
         assert.equal(200, err.status)
         assert.matches(words, err.message, 1, true)
       end
-      assert.equal(2, H.stats(id).calls)
+      assert.equal(2 * attempts, H.stats(id).calls)
     end)
   end
 
@@ -166,33 +173,5 @@ describe("a body that is not what was asked for", function()
     assert.equal("decode", err.kind)
     assert.matches("page 2", err.message, 1, true)
     assert.equal(100, count)
-  end)
-end)
-
-describe("the decoder", function()
-  it("refuses what is no JSON (RFC 8259)", function()
-    for _, text in ipairs {
-      "", " ", "nul", "tru", "[1,]", "[,1]", "{,}", '{"a"}', '{"a":}', '{"a":1,}', "{a:1}", "{'a':1}", "[1 2]", "1 2", "[1]x", "]", "[",
-      "01", "+1", ".5", "-.5", "1.", "1.e5", "-", "- 1", "1e", "1e+", "0x10", "NaN", "nan", "Infinity", "-Infinity", "inf", "1e400", "-1e400",
-      '"', '"a', '"\\x"', '"\\u12"', '"\\ud800"', '"\\udc00"', '"\\ud800\\u0041"', '"a\tb"', '"\0"', "[1]\0", "\0[1]", '"\xC0\x80"', '"\xED\xA0\x80"',
-      '"\xF4\x90\x80\x80"', '"\xFF"', '"\xE2\x82"', "\xEF\xBB\xBF[]", "[1]\xC2\xA0", "/*x*/1", "[1]//x", ("["):rep(2000),
-    } do
-      local value, wrong = core.decode(text)
-      assert.is_nil(value, text)
-      assert.equal("string", type(wrong))
-    end
-  end)
-
-  it("takes what is", function()
-    for text, value in pairs {
-      ["1"] = 1, [" [1 , 2 ]\r\n"] = { 1, 2 }, ['"x"'] = "x", ["true"] = true, ["-0"] = 0, ["1E+2"] = 100, ["1e-2"] = 0.01, ["0.5"] = 0.5,
-      ["{}"] = {},
-      ['["\\/\\b\\f\\n\\r\\t\\u0041"]'] = { "/\b\f\n\r\tA" }, ['{"":1}'] = { [""] = 1 }, ['"1.\xF4\x8F\xBF\xBF."'] = "1.\xF4\x8F\xBF\xBF.",
-      [("["):rep(50) .. ("]"):rep(50)] = false,
-    } do
-      local got, wrong = core.decode(text)
-      assert.is_nil(wrong, text)
-      if value then assert.same(value, got) end
-    end
   end)
 end)

@@ -6,7 +6,7 @@ local lrucache = require "resty.lrucache"
 local paging = {}
 
 local MAX_PER_PAGE = 100
-local BIG_ID = 9007199254740992     -- 2^53: ids beyond it are not exact in a double
+local BIG_ID = 2 ^ 63               -- no integer of 64 bits holds it
 
 local UNKNOWN_FIELDS = { "x_carbon_grams", 12.5, "x_tags", json.array{ "new", json.null }, "x_site", { "layer", 3 } }
 
@@ -26,7 +26,7 @@ end
 local function edit(record, keys, position)
   local id = json.get(record, "id")
   if keys.noid and (position + 1) % keys.noid == 0 then return json.with(record, "id", nil) end
-  if keys.bigid and (position + 1) % keys.bigid == 0 then return json.with(record, "id", BIG_ID + 2 * position) end
+  if keys.bigid and (position + 1) % keys.bigid == 0 then return json.with(record, "id", BIG_ID + 2 ^ 11 * position) end
   if keys.strid then record = json.with(record, "id", tostring(id)) end
   return record
 end

@@ -98,15 +98,16 @@ end
 
 -- ── Identifiers and queries ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-local LARGEST <const> = 1 << 53 -- whole numbers below it are exact in JSON
+local EXACT <const> = 2.0 ^ 53 -- a float from here on may be the nearest of several whole numbers
 
---- The text of an id, or nil: a whole number from 0 below 2^53, a string of digits, letters, "_" and "-", or a record with one.
+--- The text of an id, or nil: an integer from 0 (a whole float below 2^53 counts), a string of digits, letters, "_" and "-", or a
+--- record with one.
 ---@param field string? of a record, before `id`
 function M.id_text(value, field)
   if type(value) == "table" then value = field and value[field] or value.id end
   if type(value) == "number" then
-    local n = math.tointeger(value)
-    return n and n >= 0 and n < LARGEST and tostring(n) or nil
+    local n = (math.type(value) == "integer" or value < EXACT) and math.tointeger(value)
+    return n and n >= 0 and tostring(n) or nil
   end
   return type(value) == "string" and value:find("^[%w_-]+$") and value or nil
 end
