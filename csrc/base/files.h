@@ -5,7 +5,7 @@
 
 #include <lua.h>
 
-/* Adds write_private and try_lock to the module table on the top. */
+/* Adds write_private, sync and try_lock to the module table on the top. */
 void files_open(lua_State *L);
 
 #endif
