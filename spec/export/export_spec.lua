@@ -100,6 +100,7 @@ describe("calira export", function()
     assert.equal(40, #exports.rows(csv))
     assert.is_nil(exports.read(csv .. ".cursor"))
     assert.is_nil(exports.read(csv .. ".part"))
+    assert.equal("a.csv\na.csv.lock\n", (exports.sh("ls " .. folder)))
   end)
 
   it("refuses a file of another export, and targets that it does not know", function()

@@ -131,7 +131,7 @@ function M.reader(path, wanted)
 end
 
 local function remove(path)
-  for _, ending in ipairs { "", ".lock", ".part", ".part.new", ".cursor", "-journal" } do os.remove(path .. ending) end
+  for _, ending in ipairs { "", ".lock", ".part", ".part.new", ".cursor", ".cursor.new", "-journal" } do os.remove(path .. ending) end
 end
 
 --- Exports until so many exports were ended on the way; each export that gets to its end is compared.
