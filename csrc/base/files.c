@@ -249,6 +249,23 @@ static void drop_inherited(lua_State *L) {
     lua_pop(L, 1);
 }
 
+/* core.sync(file): writes what a file of Lua's io library buffers and has the system put it on the disk; true, or nil and a
+ * message. What has no disk under it (a pipe, a terminal) counts as written. Blocks as long as the disk takes; borrows the
+ * file, which stays its owner's. Raises for anything that is no open file. */
+static int f_sync(lua_State *L) {
+    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    luaL_argcheck(L, stream->closef != NULL, 1, "attempt to use a closed file");
+    int fd = fileno(stream->f);
+    if (fflush(stream->f) == 0 && (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP)) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    int saved = errno;
+    lua_pushnil(L);
+    lua_pushstring(L, strerror(saved));
+    return 2;
+}
+
 /* core.try_lock(path): a lock, released when it is closed or collected; false where another holds it, nil and a message where
  * there can be none. Does not wait. */
 static int f_try_lock(lua_State *L) {
@@ -294,6 +311,7 @@ void files_open(lua_State *L) {
         {"write_private", f_write_private},
         {"check_private", f_check_private},
         {"modified", f_modified},
+        {"sync", f_sync},
         {"try_lock", f_try_lock},
         {"process_id", f_process_id},
         {NULL, NULL},

@@ -25,6 +25,7 @@ local function grant_file()
   local config = variable "XDG_CONFIG_HOME" or (variable "HOME" and variable "HOME" .. "/.config")
   return config and config .. "/calira/grant.json"
 end
+M.grant_file = grant_file
 
 --- The store of the environment's grant: a row of PostgreSQL where CALIRA_GRANT_STORE names a database, else a file. nil where it names no
 -- place.

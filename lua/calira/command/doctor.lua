@@ -93,7 +93,7 @@ local function look_at_identity(found, arguments, context)
   if name then
     from = ("profile %s of %s"):format(name, profiles.path())
   elseif not environment.variable "CALIRA_TOKEN" then
-    from = "the grant in " .. environment.grant_file()
+    from = "the grant in " .. select(2, environment.grant_store())
   end
   found:good("identity", from)
   local base = name and profile.base_url or not name and environment.variable "CALIRA_BASE_URL" or nil

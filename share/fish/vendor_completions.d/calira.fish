@@ -31,6 +31,18 @@ function __fish_calira_print_command
             case tree
                 set cmd $cmd tree
                 break
+            case export
+                set cmd $cmd export
+                break
+            case report
+                set cmd $cmd report
+                break
+            case watch
+                set cmd $cmd watch
+                break
+            case metrics
+                set cmd $cmd metrics
+                break
             case login
                 set cmd $cmd login
                 break
@@ -72,6 +84,10 @@ complete -c calira -n '__fish_calira_using_command' -xa 'booking' -d 'Show one b
 complete -c calira -n '__fish_calira_using_command' -xa 'form' -d 'Show the answers of a form that was submitted with a booking'
 complete -c calira -n '__fish_calira_using_command' -xa 'get' -d 'Ask any path of the API'
 complete -c calira -n '__fish_calira_using_command' -xa 'tree' -d 'Draw the hierarchy: organisations, departments, labs'
+complete -c calira -n '__fish_calira_using_command' -xa 'export' -d 'Keep bookings in an SQLite database or a CSV file'
+complete -c calira -n '__fish_calira_using_command' -xa 'report' -d 'Report utilisation, funding, idle instruments, or bookings to look at'
+complete -c calira -n '__fish_calira_using_command' -xa 'watch' -d 'Tell of bookings that are new, have changed or are gone'
+complete -c calira -n '__fish_calira_using_command' -xa 'metrics' -d 'Write bookings as metrics for Prometheus'
 complete -c calira -n '__fish_calira_using_command' -xa 'login' -d 'Get a grant by an administrator\'s consent'
 complete -c calira -n '__fish_calira_using_command' -xa 'logout' -d 'Remove the grant that \'calira login\' has kept'
 complete -c calira -n '__fish_calira_using_command' -xa 'doctor' -d 'Look for what is wrong between this machine and the service'
@@ -170,6 +186,54 @@ complete -c calira -n '__fish_calira_seen_command tree' -s h -l help -d 'Shows t
 complete -c calira -n '__fish_calira_seen_command tree' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
 complete -c calira -n '__fish_calira_seen_command tree' -l missing -d 'Also name the labs that belong there but that the application was not given: a call for each account above'
 complete -c calira -n '__fish_calira_seen_command tree' -l format -xa 'table json' -d 'A drawing, or one array of all accounts with their paths'
+
+complete -c calira -n '__fish_calira_seen_command export' -s h -l help -d 'Shows this help'
+complete -c calira -n '__fish_calira_seen_command export' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
+complete -c calira -n '__fish_calira_seen_command export' -l lab -r -d 'One lab, by its id, its name or its path'
+complete -c calira -n '__fish_calira_seen_command export' -l under -r -d 'Every lab under an account: its id, its name, or its path as \'University / Physics\''
+complete -c calira -n '__fish_calira_seen_command export' -l details -d 'Costs, projects and funding codes too: one more call for each booking that is new or has changed'
+complete -c calira -n '__fish_calira_seen_command export' -l refetch -xa 'all' -d 'With --details: ask for the details of all bookings again'
+complete -c calira -n '__fish_calira_seen_command export' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+
+complete -c calira -n '__fish_calira_seen_command report' -s h -l help -d 'Shows this help'
+complete -c calira -n '__fish_calira_seen_command report' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
+complete -c calira -n '__fish_calira_seen_command report' -l lab -r -d 'One lab, by its id, its name or its path'
+complete -c calira -n '__fish_calira_seen_command report' -l under -r -d 'Every lab under an account: its id, its name, or its path as \'University / Physics\''
+complete -c calira -n '__fish_calira_seen_command report' -l month -r -d 'A calendar month, as 2026-11'
+complete -c calira -n '__fish_calira_seen_command report' -l from -r -d 'Only what ends after this time: 2026-11-05, \'2026-11-05 09:30\', with an offset or not, today, yesterday, tomorrow, now, or so long before or after: -30d, +2w (days, from the midnight of today), -12h (from now)'
+complete -c calira -n '__fish_calira_seen_command report' -l to -r -d 'Only what starts before this time; a date is the midnight at its beginning'
+complete -c calira -n '__fish_calira_seen_command report' -l tz -r -d 'Time zone of what is said and shown without an offset, as Europe/London'
+complete -c calira -n '__fish_calira_seen_command report' -l status -r -d 'Only bookings of this status, in any case'
+complete -c calira -n '__fish_calira_seen_command report' -l except-status -r -d 'Bookings of this status do not count; without the option declined ones do not'
+complete -c calira -n '__fish_calira_seen_command report' -l hours -r -d 'utilisation: the hours in which instruments can be booked, as 08:00-20:00; otherwise all'
+complete -c calira -n '__fish_calira_seen_command report' -l days -r -d 'utilisation: the days, as Mon-Fri or Mon,Wed; otherwise all'
+complete -c calira -n '__fish_calira_seen_command report' -l only -xa 'overlap project end time' -d 'check: only this: overlap, project, end or time'
+complete -c calira -n '__fish_calira_seen_command report' -l exclude-parents -d 'utilisation, idle: leave out instruments that others are part of'
+complete -c calira -n '__fish_calira_seen_command report' -l format -xa 'table csv json' -d 'How it is written'
+complete -c calira -n '__fish_calira_seen_command report' -l fields -r -d 'The fields to write, as id,equipment.name'
+complete -c calira -n '__fish_calira_seen_command report' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command report' -l html -r -d 'Write a page to this file instead'
+
+complete -c calira -n '__fish_calira_seen_command watch' -s h -l help -d 'Shows this help'
+complete -c calira -n '__fish_calira_seen_command watch' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
+complete -c calira -n '__fish_calira_seen_command watch' -l lab -r -d 'One lab, by its id, its name or its path'
+complete -c calira -n '__fish_calira_seen_command watch' -l under -r -d 'Every lab under an account: its id, its name, or its path as \'University / Physics\''
+complete -c calira -n '__fish_calira_seen_command watch' -l tz -r -d 'Time zone of what is said and shown without an offset, as Europe/London'
+complete -c calira -n '__fish_calira_seen_command watch' -l interval -r -d 'Seconds between the ends of two looks'
+complete -c calira -n '__fish_calira_seen_command watch' -l once -d 'Look once, and end'
+complete -c calira -n '__fish_calira_seen_command watch' -l state -r -d 'Where to keep what was seen'
+complete -c calira -n '__fish_calira_seen_command watch' -l exec -r -d 'For each event, run this shell command, with the event as JSON on its stdin'
+complete -c calira -n '__fish_calira_seen_command watch' -l format -xa 'table ndjson' -d 'How events are written'
+
+complete -c calira -n '__fish_calira_seen_command metrics' -s h -l help -d 'Shows this help'
+complete -c calira -n '__fish_calira_seen_command metrics' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
+complete -c calira -n '__fish_calira_seen_command metrics' -l lab -r -d 'One lab, by its id, its name or its path'
+complete -c calira -n '__fish_calira_seen_command metrics' -l under -r -d 'Every lab under an account: its id, its name, or its path as \'University / Physics\''
+complete -c calira -n '__fish_calira_seen_command metrics' -l month -r -d 'A calendar month, as 2026-11'
+complete -c calira -n '__fish_calira_seen_command metrics' -l from -r -d 'Only what ends after this time: 2026-11-05, \'2026-11-05 09:30\', with an offset or not, today, yesterday, tomorrow, now, or so long before or after: -30d, +2w (days, from the midnight of today), -12h (from now)'
+complete -c calira -n '__fish_calira_seen_command metrics' -l to -r -d 'Only what starts before this time; a date is the midnight at its beginning'
+complete -c calira -n '__fish_calira_seen_command metrics' -l tz -r -d 'Time zone of what is said and shown without an offset, as Europe/London'
+complete -c calira -n '__fish_calira_seen_command metrics' -l output -r -d 'Replace this file (its name should end in .prom) instead of writing to stdout'
 
 complete -c calira -n '__fish_calira_seen_command login' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command login' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'

@@ -1,0 +1,122 @@
+--- `calira export`: keeps bookings in a file, and goes on where it was left.
+
+local calira <const> = require "calira"
+local core <const> = require "calira.core"
+local export <const> = require "calira.export"
+local scope <const> = require "calira.command.support.scope"
+local options <const> = require "calira.command.support.options"
+local status <const> = require "calira.command.support.status"
+
+local M = {
+  summary = "Keep bookings in an SQLite database or a CSV file.",
+  description = "Writes all bookings to FILE.db (SQLite, table bookings, one row an id) or FILE.csv, page by page. It may be killed at any "
+    .. "moment: the same command goes on where it was. Run again later, it writes what is new or changed; in a database, bookings that are "
+    .. "gone get a time in gone_at, after a reading from the first page to the last in which every lab of before was seen. FILE.csv "
+    .. "is replaced when the new one is whole; until then that is FILE.csv.part, and FILE.csv.cursor says how far it is.",
+}
+
+local PATIENCE <const> = 600            -- seconds to wait for another export to the same file
+local LOOK <const> = 0.25               -- seconds between two looks whether it is done
+
+function M.define(parser)
+  parser:argument("target", "FILE.db or FILE.csv."):argname "TARGET"
+  options.add_account(parser)
+  parser:flag("--details", "Costs, projects and funding codes too: one more call for each booking that is new or has changed.")
+  parser:option("--refetch", "With --details: ask for the details of all bookings again."):choices { "all" }:argname "<all>"
+  parser:flag("--raw", "In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters.")
+end
+
+--- What is exported, for the file to remember: another export does not go into the same file.
+local function source_of(arguments, nodes, target)
+  local parts = {}
+  local profile = arguments.profile or os.getenv "CALIRA_PROFILE"
+  if profile and profile ~= "" then parts[#parts + 1] = "profile " .. profile end
+  local named <const> = arguments.lab or arguments.under
+  parts[#parts + 1] = named and ("under " .. tostring(nodes[1].id)) or "everything"
+  if target:find "%.csv$" then
+    if arguments.details then parts[#parts + 1] = "details" end
+    if arguments.raw then parts[#parts + 1] = "raw" end
+  end
+  return (table.concat(parts, ", "):gsub("%c", "?"))
+end
+
+--- The lock of the file, held until it is closed. Waits while another export has it.
+local function lock_of(context, target)
+  local late, told = core.now() + PATIENCE, false
+  while true do
+    local lock, message = core.try_lock(target .. ".lock")
+    if lock then return lock end
+    if lock == nil then status.raise(status.failed, ("%s.lock: %s"):format(target, message)) end
+    if core.now() > late then status.raise(status.failed, ("another export to %s has not ended"):format(target)) end
+    if not told then context.note(("another export to %s is running; waiting until it ends"):format(target)) end
+    told = true
+    calira.sleep(LOOK)
+  end
+end
+
+--- A line on the terminal that says how far it is; nil where there is none.
+local function progress_of(context)
+  local kind = os.getenv "TERM"
+  if not context.is_terminal(2) or kind == nil or kind == "" or kind == "dumb" then return nil end
+  return function(list, counts)
+    local received, total = list:progress()
+    context.err:write(("\r\27[K%d%s bookings, %d details"):format(received, total and " of " .. total or "", counts.details))
+    context.err:flush()
+  end
+end
+
+local function counted(count, one, many)
+  return ("%d %s"):format(count, count == 1 and one or many or one .. "s")
+end
+
+local function summary(context, target, result, details)
+  local counts <const> = result.counts
+  local line = ("%s: %s: %d new, %d changed, %d as before"):format(
+    target, counted(result.rows, "booking"), counts.new, counts.changed, counts.same)
+  if result.gone > 0 then line = line .. ", " .. result.gone .. " marked as gone" end
+  if counts.vanished > 0 then line = line .. ", " .. counts.vanished .. " gone while it ran" end
+  context.out:write(context.mask(line), "\n", ("cost: %s (%s%s)\n"):format(counted(context.client():stats().calls, "call"),
+    counted(result.pages or 0, "page"), details and ", " .. counted(counts.details, "booking") .. " in detail" or ""))
+end
+
+--- Why something may be missing, on stderr; the status that this gives.
+local function doubts_of(context, result)
+  local code = status.right
+  if result.drift then
+    context.note((tostring(result.drift):gsub("^calira: ", "")))
+    code = status.incomplete
+  end
+  for _, doubt in ipairs(result.doubts) do
+    context.note("nothing was marked as gone: " .. doubt.text)
+    if doubt.serious then code = status.incomplete end
+  end
+  if result.counts.without_id > 0 then code = status.incomplete end
+  return code
+end
+
+function M.run(arguments, context)
+  local target <const> = arguments.target
+  if arguments.refetch and not arguments.details then status.raise(status.usage, "--refetch goes with --details") end
+  local kind, message = export.kind(target)
+  if not kind then status.raise(status.usage, message) end
+  local nodes = scope.nodes(context)
+  local lock <close> = lock_of(context, target)
+  local client <const> = context.client()
+  local writer = export.open(target, {
+    source = source_of(arguments, nodes, target), details = arguments.details, raw = arguments.raw,
+  })
+  local ok, result = pcall(export.run, {
+    client = client, writer = writer, nodes = nodes, details = arguments.details, refetch = arguments.refetch ~= nil,
+    list = scope.list, whole = not (arguments.lab or arguments.under), on_page = progress_of(context),
+  })
+  writer:close()
+  if context.is_terminal(2) and progress_of(context) then context.err:write "\r\27[K" end
+  if not ok then
+    context.note(("what came is kept in %s; the same command goes on there"):format(target))
+    error(result, 0)
+  end
+  summary(context, target, result, arguments.details)
+  return doubts_of(context, result)
+end
+
+return M
