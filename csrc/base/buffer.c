@@ -7,9 +7,9 @@
 bool buffer_append(struct buffer *b, const void *data, size_t size) {
     if (size == 0)
         return true;
-    if (size > b->capacity - b->size) {
+    if (b->capacity == 0 || size >= b->capacity - b->size) {
         size_t capacity = b->capacity ? b->capacity : 4096;
-        while (capacity - b->size < size) {
+        while (capacity - b->size <= size) {
             if (capacity > SIZE_MAX / 2)
                 return false;
             capacity *= 2;
@@ -22,6 +22,7 @@ bool buffer_append(struct buffer *b, const void *data, size_t size) {
     }
     memcpy(b->data + b->size, data, size);
     b->size += size;
+    b->data[b->size] = '\0';
     return true;
 }
 

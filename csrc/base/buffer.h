@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct buffer {
-    char *data; /* malloc'd; NULL while nothing was appended */
+    char *data; /* malloc'd, with a NUL behind the bytes; NULL while nothing was appended */
     size_t size, capacity;
 };
 

@@ -1,6 +1,7 @@
 #include "http/response.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -75,18 +76,24 @@ static const char *misfit(const struct asked *asked, char first) {
     return NULL;
 }
 
-/* Decodes the body of a good answer: pushes its value, or what is wrong with it. */
-static enum reading_result decode(lua_State *L, const struct response *r, const struct asked *asked) {
+/* Tells the trace that the text was not quite what it should be. */
+static void trace_replaced(struct client *client, size_t count) {
+    char message[80];
+    snprintf(message, sizeof message, "%zu unpaired surrogates were decoded as U+FFFD", count);
+    queue_trace(&client->queue, NULL, "decode", -1, message);
+}
+
+/* Decodes the body of a good answer, where it lies in the response: pushes its value, or what is wrong with it. */
+static enum reading_result decode(lua_State *L, const struct response *r, struct client *client,
+                                  const struct asked *asked) {
     const struct buffer *body = &r->reply.body;
     struct json_facts facts = {.expected = asked->want == WANT_ARRAY ? MOST_PER_PAGE : 0};
     const char *wrong = describe(r, json_first(body->data, body->size));
     if (!wrong) {
-        size_t size = body->size;
-        const char *text = lua_pushlstring(L, body->data ? body->data : "", size);
-        bool read = json_decode(L, text, size, &facts);
-        lua_remove(L, -2);
-        if (!read)
+        if (!json_decode(L, body->data ? body->data : "", body->size, &facts))
             return facts.cut_short ? READING_CUT : READING_ERROR;
+        if (facts.replaced)
+            trace_replaced(client, facts.replaced);
         wrong = misfit(asked, facts.first);
     }
     if (!wrong && asked->want == WANT_ARRAY && facts.not_objects > 0)
@@ -106,7 +113,7 @@ enum reading_result response_read(lua_State *L, int response, int client, const 
         failure_push(L, response, client, asked);
         return READING_ERROR;
     }
-    enum reading_result result = decode(L, r, asked);
+    enum reading_result result = decode(L, r, lua_touserdata(L, client), asked);
     if (result != READING_VALUE)
         failure_decode(L, response, client, asked);
     return result;
