@@ -31,11 +31,15 @@ double throttle_rate(const struct throttle *t) {
 
 /* ---- calls a second ---- */
 #ifndef FIRST_GROWTH
-#define FIRST_GROWTH 0.04
+#define FIRST_GROWTH 0.06
+#define FIRST_BURST 4
 #define LATER_GROWTH 0.03
 #define LATER_CALLS 1000.0
-#define MARGIN 0.97
-#define LEAST_SPAN 0.5
+#define LATER_SECONDS 60.0
+#define DECREASE 0.7
+#define ENOUGH 8
+#define MARGIN 1.0
+#define LEAST_SPAN 1.0
 #endif
 
 static void fill(struct throttle *t, int64_t now) {
@@ -43,59 +47,97 @@ static void fill(struct throttle *t, int64_t now) {
     t->filled = now;
 }
 
-static void learn_rate(struct throttle *t) {
-    double span = (double)(t->to - t->from) / SECOND;
-    double rate, hold = t->held > t->to ? (double)(t->held - t->to) / SECOND : 0;
-    if (t->refusals == 1) {
-        t->capacity = t->accepted;
-        rate = most(t->accepted, 1) / most(span + hold, LEAST_SPAN);
-        t->burst = 2;
-    } else {
-        double run = most(span - t->pause, 1e-3);
-        rate = most(t->accepted / most(span, 1e-3), (t->accepted - t->capacity - 1) / run) * MARGIN;
-        rate = t->accepted < 1 ? t->rate_before / 2 : least(rate, t->rate_before);
-        t->burst = most(2, least(t->capacity - 1, t->config.max_in_flight));
+static double seconds(int64_t from, int64_t to) {
+    return (double)(to - from) / SECOND;
+}
+
+/* n calls that were accepted in a time T came out of a bucket of at most `capacity` and what ran into it: n <= capacity +
+ * rate * T. So each end of the span gives a lower bound of the rate, and the best of them is the rate itself where the
+ * bucket was full at its begin. */
+static double bound_of_rate(const struct throttle *t) {
+    double best = 0;
+    int kept = t->marks < THROTTLE_MARKS ? t->marks : THROTTLE_MARKS;
+    for (int n = (int)t->capacity + 8; n <= kept; n++) {
+        double time = seconds(t->mark[(t->marks - n) % THROTTLE_MARKS], t->sent);
+        if (time > 0)
+            best = most(best, (n - t->capacity + 0.5) / time);
     }
-    t->rate = most(rate, 0.02);
+    return best;
+}
+
+/* After the first refusal: all that came in so far, over the time so far and the pause. */
+static void guess_rate(struct throttle *t) {
+    double span = seconds(t->from, t->to), pause = t->held > t->to ? seconds(t->to, t->held) : 0;
+    t->capacity = t->first_accepted = t->accepted;
+    t->first_span = span;
+    t->rate = most(t->accepted, 1) / most(span + pause, LEAST_SPAN);
+    t->burst = most(1, least(FIRST_BURST, t->capacity / 2));
+}
+
+/* After a later one. */
+static void measure_rate(struct throttle *t) {
+    double span = most(seconds(t->from, t->to), 1e-3), rate = t->accepted / span;
+    if (t->accepted < ENOUGH) {
+        t->rate = most(t->rate * DECREASE, 0.02);
+        return;
+    }
+    for (int i = 0; i < 4; i++) { /* what ran into the bucket in the first span was not of its capacity */
+        rate = most(rate, bound_of_rate(t));
+        t->capacity = least(t->capacity, most(1, t->first_accepted - rate * t->first_span));
+    }
+    t->known = true;
+    t->rate = most(least(t->rate, MARGIN * rate), 0.02);
+    t->burst = most(1, least(t->capacity - 1, t->config.max_in_flight));
 }
 
 static void accepted(struct throttle *t, const struct throttle_event *e) {
     if (e->started <= t->to) { /* the span was closed before it came back */
         t->accepted++;
-        learn_rate(t);
+        if (t->refusals == 1)
+            guess_rate(t);
         return;
     }
     t->running++;
-    double age = (double)(e->now - t->opened) / SECOND;
-    if (age > 10) { /* lately is five to ten seconds */
-        t->running *= 5 / age;
+    t->mark[t->marks++ % THROTTLE_MARKS] = e->started;
+    if (t->marks == 2 * THROTTLE_MARKS)
+        t->marks = THROTTLE_MARKS;
+    if (t->refusals == 0 && seconds(t->opened, e->now) > 10) { /* "lately" is five to ten seconds */
+        t->running *= 5 / seconds(t->opened, e->now);
         t->opened = e->now - (int64_t)(5 * SECOND);
-        t->pausing = 0;
     }
     if (t->rate <= 0 || t->tokens >= t->burst - 0.5)
         return;
-    if (t->refusals == 1)
+    t->grown++;
+    if (!t->known)
         t->rate *= 1 + FIRST_GROWTH;
     else {
-        double k = least(t->running / LATER_CALLS, 1);
+        double k = least(most(t->grown / LATER_CALLS, seconds(t->to, e->now) / LATER_SECONDS), 1);
         t->rate *= 1 + LATER_GROWTH * k * k;
     }
 }
 
 static void refused(struct throttle *t, const struct throttle_event *e) {
-    if (e->started > t->to) {
-        t->rate_before = t->rate;
-        t->refusals = t->refusals ? 2 : 1;
-        t->from = t->opened;
-        t->pause = t->pausing;
-        t->waiting = true;
-        t->to = t->opened = e->now;
-        t->accepted = t->running;
-        t->running = 0;
-        t->tokens = 0;
-        t->filled = e->now;
+    if (e->started <= t->to) { /* the same overflow; but its Retry-After may be longer */
+        if (t->refusals == 1)
+            guess_rate(t);
+        return;
     }
-    learn_rate(t);
+    t->from = t->opened;
+    t->to = e->now;
+    t->sent = e->started;
+    t->accepted = t->running;
+    if (t->refusals++ == 0)
+        guess_rate(t);
+    else
+        measure_rate(t);
+    if (t->refusals == 1 || t->accepted >= ENOUGH) { /* a span with few of them goes on */
+        t->opened = e->now;
+        t->running = 0;
+    }
+    t->marks = 0;
+    t->grown = 0;
+    t->tokens = 0;
+    t->filled = e->now;
 }
 
 /* ---- calls in flight ---- */
@@ -105,7 +147,7 @@ static void set_limit(struct throttle *t, enum throttle_phase phase, int limit, 
     t->limit = limit;
     t->since = now;
     t->count = 0;
-    t->in_flight = 0;
+    t->peak = 0;
 }
 
 static void take_sample(struct throttle *t, double latency, int in_flight) {
@@ -113,7 +155,7 @@ static void take_sample(struct throttle *t, double latency, int in_flight) {
     for (; i > 0 && t->sample[i - 1] > latency; i--)
         t->sample[i] = t->sample[i - 1];
     t->sample[i] = latency;
-    t->in_flight += in_flight;
+    t->peak = in_flight > t->peak ? in_flight : t->peak;
 }
 
 static double middle(const struct throttle *t) {
@@ -150,27 +192,57 @@ static void end_probe(struct throttle *t, double latency, int64_t now) {
 }
 
 static void judge(struct throttle *t, int64_t now) {
-    double latency = middle(t), in_flight = t->in_flight / t->count;
+    double latency = middle(t), in_flight = t->peak;
     if (t->phase == THROTTLE_PROBE) {
         end_probe(t, latency, now);
         return;
     }
-    t->base = least(t->base, latency);
-    double line = in_flight * (1 - t->base / latency);
-    if (line > 1.5 && t->limit > 1 && t->rest <= 0) {
-        start_probe(t, latency, in_flight, now);
-        return;
+    if (t->phase == THROTTLE_SECOND && t->low_count && t->high_count) {
+        double low = t->low_sum / t->low_count, high = t->high_sum / t->high_count;
+        if (high < 1.35 * low)
+            t->base = (low + high) / 2;
     }
-    int limit = t->limit;
-    if (line > 1.5) {
-    } else if (t->phase == THROTTLE_SECOND)
-        limit = t->config.max_in_flight;
-    else if (line < 0.75) {
-        if (limit < t->config.max_in_flight && in_flight > limit - 1)
-            limit++;
-    } else if (limit < t->config.max_in_flight)
-        t->base *= 1.01;
+    double line = in_flight * (1 - t->base / latency), much = most(1.5, in_flight * 0.19);
+    int limit = t->limit, top = t->config.max_in_flight;
+    if (line > much) {
+        t->suspicion += line > 2 * much ? 2 : 1;
+        if (t->suspicion >= 2 && t->limit > 1 && t->rest <= 0) {
+            start_probe(t, latency, in_flight, now);
+            return;
+        }
+    } else {
+        t->suspicion = 0;
+        if (line < much / 2) {
+            t->base += (latency - t->base) / 4;
+            if (in_flight >= limit)
+                limit = limit + 1 + limit / 8;
+        } else if (limit < top)
+            t->base *= 1.005;
+        if (t->phase == THROTTLE_SECOND || limit > top)
+            limit = top;
+    }
     set_limit(t, THROTTLE_STEADY, limit, now);
+}
+
+/* The latencies of the calls that went at once at the start. */
+static void measured_first(struct throttle *t, double latency, int in_flight) {
+    if (in_flight == 1)
+        t->alone = latency;
+    if (2 * in_flight <= t->config.max_in_flight) {
+        t->low_sum += latency;
+        t->low_count++;
+    } else {
+        t->high_sum += latency;
+        t->high_count++;
+    }
+    if (t->first <= 0 || latency < t->first) {
+        t->second = t->first;
+        t->first = latency;
+    } else if (t->second <= 0 || latency < t->second)
+        t->second = latency;
+    t->base = t->second > 0 ? t->second : t->first;
+    if (t->alone > 0)
+        t->base = least(t->base, t->alone);
 }
 
 static void measured(struct throttle *t, const struct throttle_event *e) {
@@ -178,24 +250,13 @@ static void measured(struct throttle *t, const struct throttle_event *e) {
     if (latency <= 0)
         return;
     t->rest--;
-    if (t->phase == THROTTLE_START || (t->phase == THROTTLE_SECOND && e->started < t->since)) {
-        if (e->in_flight == 1)
-            t->alone = latency;
-        if (t->first <= 0 || latency < t->first) {
-            t->second = t->first;
-            t->first = latency;
-        } else if (t->second <= 0 || latency < t->second)
-            t->second = latency;
-        t->base = t->second > 0 ? t->second : t->first;
-        if (t->alone > 0)
-            t->base = least(t->base, t->alone);
-    }
+    if (t->phase == THROTTLE_START || (t->phase == THROTTLE_SECOND && e->started < t->since))
+        measured_first(t, latency, e->in_flight);
     if (t->phase == THROTTLE_START || e->started < t->since)
         return;
     take_sample(t, latency, e->in_flight);
     int enough = t->phase == THROTTLE_STEADY ? 8 : 4;
-    enough = clamp(t->limit, enough, THROTTLE_SAMPLES);
-    if (t->count >= enough)
+    if (t->count >= clamp(t->limit, enough, THROTTLE_SAMPLES))
         judge(t, e->now);
 }
 
@@ -229,10 +290,6 @@ void throttle_started(struct throttle *t, int64_t now) {
         return;
     if (t->opened == INT64_MIN)
         t->opened = now;
-    if (t->waiting) {
-        t->waiting = false;
-        t->pausing = (double)(now - t->to) / SECOND;
-    }
     if (t->rate > 0) {
         fill(t, now);
         t->tokens--;
@@ -240,7 +297,7 @@ void throttle_started(struct throttle *t, int64_t now) {
     t->left--;
     if (t->phase == THROTTLE_START && ++t->started >= t->config.max_in_flight) {
 #ifndef SECOND_SHARE
-#define SECOND_SHARE 0.625
+#define SECOND_SHARE 0.75
 #endif
         set_limit(t, THROTTLE_SECOND, clamp(t->limit * SECOND_SHARE, 1, t->limit), now + 1);
     }

@@ -35,7 +35,7 @@ struct ratelimit {
     double reset, window;     /* seconds until the quota is restored; seconds of a window */
 };
 
-enum { THROTTLE_SAMPLES = 32 };
+enum { THROTTLE_SAMPLES = 32, THROTTLE_MARKS = 128 };
 
 enum throttle_phase { THROTTLE_START, THROTTLE_SECOND, THROTTLE_STEADY, THROTTLE_PROBE };
 
@@ -53,7 +53,8 @@ struct throttle {
     double base;                      /* latency without a line at the service, in ns; 0: not known */
     double first, second, alone;             /* the smallest latencies of the start */
     double sample[THROTTLE_SAMPLES];  /* latencies under this limit, sorted */
-    double in_flight;                 /* sum over the samples */
+    double low_sum, high_sum; int low_count, high_count, suspicion;
+    int peak;
     int count;                        /* of samples */
     int rest, patience;               /* samples until the next probe is allowed; how many after the next vain one */
     double before, in_flight_before;  /* mean latency and calls in flight before the probe */
@@ -62,18 +63,18 @@ struct throttle {
 
     /* calls a second */
     double rate; /* 0: none learnt */
-    double rate_before;
     double tokens, burst; /* calls that may start now, and the most that may be saved up; where a rate is learnt */
     int64_t filled;       /* when tokens was brought up to date */
     int64_t from, to;     /* the span that ended with the latest refusal */
-    double pause;         /* seconds of it that a Retry-After took, at its begin */
     double accepted;      /* calls in it */
     int refusals;         /* spans that ended so: 0, 1, many */
     double capacity;      /* calls accepted in the first span: the service's bucket, about */
     int64_t opened;       /* the span under way */
     double running;       /* calls accepted in it */
-    double pausing;
-    bool waiting;
+    double grown, first_accepted, first_span;
+    bool known;
+    int64_t sent;
+    int64_t mark[THROTTLE_MARKS]; int marks;
 
     /* the service's own word */
     double left; /* calls that may start before `resets`; where that is in the future */

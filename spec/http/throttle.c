@@ -278,7 +278,8 @@ static struct result simulate(const struct scenario *s, enum policy policy, int 
             if (c->gate < next)
                 next = c->gate;
             for (int j = c->from; j < c->wanted && j < c->from + FLYING + 100; j++)
-                if (c->calls[j].state != WANTED && c->calls[j].state != OVER && c->calls[j].at < next)
+                if (c->calls[j].state != WANTED && c->calls[j].state != OVER && c->calls[j].at < next &&
+                    (c->calls[j].state != RESTING || c->calls[j].at > sim.now))
                     next = c->calls[j].at;
         }
         CHECK(next != NEVER, "%s: stuck", s->name);
@@ -439,10 +440,12 @@ static void tiny(int seeds) {
 int main(int argc, char **argv) {
     int seeds = argc > 1 ? atoi(argv[1]) : 20;
     int policies = argc > 2 ? atoi(argv[2]) : 2;
+    setvbuf(stdout, NULL, _IOLBF, 0);
     tiny(seeds);
     replay(TABLE(room), seeds, policies);
     replay(TABLE(line), seeds, policies);
     replay(TABLE(bucket), seeds, policies < 3 ? policies : 2);
+    fflush(stdout);
     replay(TABLE(faults), seeds, policies);
     puts("throttle: ok");
     return 0;
