@@ -1,8 +1,45 @@
+/* Two policies side by side.
+ *
+ * Calls in flight. By Little's law, of L calls in flight L * (1 - base / latency) stand in the service's line, where `base`
+ * is the latency of a call that need not stand (the estimate of TCP Vegas: Brakmo, O'Malley, Peterson, "TCP Vegas", 1994;
+ * Netflix's concurrency-limits has it as VegasLimit). About one in line keeps every worker busy; so the limit rises where
+ * there is less, and falls where there are two. Everything hangs on `base`. The smallest latency seen, as in Vegas and in
+ * Netflix's GradientLimit, is too small where latencies differ by themselves, and the limit falls for nothing; the
+ * simulation (spec/http/throttle.c, its table with the argument 3) shows both at it. So `base` is a mean, and where there
+ * seems to be a line, a probe decides: some calls go with fewer in flight (as GradientLimit did to find its no-load
+ * latency, and BBR does). If their latency falls, there was a line; if not, the service has become slower, and that is
+ * the new base.
+ *
+ * Calls a second. From the first 429 on there is a token bucket here, that is to mirror the one of the service: its rate
+ * starts from what came in so far, rises by a share with each call until the next 429, and is then measured: between two
+ * refusals the service's bucket went from empty to empty. After that it rises again, slowly at first (the form is CUBIC's:
+ * Ha, Rhee, Xu, 2008), so that a refusal is rare. The share is of a call, not of a second, so that all rates are alike.
+ */
 #include "http/throttle.h"
 
-#include <string.h>
-
 static const double SECOND = 1e9;
+
+/* calls in flight */
+static const double LINE_MOST = 1.5;     /* calls in line; half of it is little enough to try one more */
+static const double LINE_SHARE = 0.19;   /* the same as a share of a high limit, where noise is more than one call */
+static const double SECOND_SHARE = 0.75; /* of max_in_flight, after the first calls: a bucket may be empty by then */
+static const double NO_LINE = 1.35;      /* the start's later calls took at most so many times its earlier ones' */
+static const double FAULT = 0.7;         /* falls to it on a fault */
+static const double FORGET = 1.0025;     /* the base rises by it in a round below the maximum: it may be wrong */
+static const int PATIENCE = 64, MOST_PATIENCE = 1024;
+
+/* calls a second */
+static const double GUESS_SPAN = 1;      /* seconds that a guess looks back at least: what came in sooner is a burst */
+static const double GUESS_BURST = 5;     /* as long as the rate is a guess */
+static const double GUESS_GROWTH = 0.05; /* for each call */
+static const double GROWTH = 0.03;       /* for each call, times the square of a share: */
+static const double GROWTH_CALLS = 1200; /* calls since the refusal of so many, */
+static const double GROWTH_SECONDS = 50; /* or seconds of so many, if that is more */
+static const double CREEP = 0.01;        /* calls a second each second: what is very low must not take hours */
+static const double MARGIN = 0.97;       /* of what was measured */
+static const double ENOUGH = 20;         /* accepted calls that measure a rate */
+static const double DECREASE = 0.7;      /* where there were fewer */
+static const double LEAST_RATE = 0.1;
 
 static double least(double a, double b) {
     return a < b ? a : b;
@@ -12,12 +49,16 @@ static double most(double a, double b) {
     return a > b ? a : b;
 }
 
-static int clamp(double value, int low, int high) {
+static int rounded(double value, int low, int high) {
     return value <= low ? low : value >= high ? high : (int)(value + 0.5);
 }
 
+static double seconds(int64_t from, int64_t to) {
+    return (double)(to - from) / SECOND;
+}
+
 void throttle_init(struct throttle *t, const struct throttle_config *config) {
-    *t = (struct throttle){.config = *config, .limit = config->max_in_flight, .patience = 64};
+    *t = (struct throttle){.config = *config, .limit = config->max_in_flight, .patience = PATIENCE};
     t->since = t->cut = t->opened = t->to = INT64_MIN;
 }
 
@@ -30,68 +71,64 @@ double throttle_rate(const struct throttle *t) {
 }
 
 /* ---- calls a second ---- */
-#ifndef FIRST_GROWTH
-#define FIRST_GROWTH 0.06
-#define FIRST_BURST 4
-#define LATER_GROWTH 0.03
-#define LATER_CALLS 1000.0
-#define LATER_SECONDS 60.0
-#define DECREASE 0.7
-#define ENOUGH 8
-#define MARGIN 1.0
-#define LEAST_SPAN 1.0
-#endif
 
 static void fill(struct throttle *t, int64_t now) {
-    t->tokens = least(t->burst, t->tokens + (double)(now - t->filled) / SECOND * t->rate);
+    t->tokens = least(t->burst, t->tokens + seconds(t->filled, now) * t->rate);
     t->filled = now;
 }
 
-static double seconds(int64_t from, int64_t to) {
-    return (double)(to - from) / SECOND;
-}
-
-/* n calls that were accepted in a time T came out of a bucket of at most `capacity` and what ran into it: n <= capacity +
- * rate * T. So each end of the span gives a lower bound of the rate, and the best of them is the rate itself where the
- * bucket was full at its begin. */
-static double bound_of_rate(const struct throttle *t) {
+/* n calls that came in within T seconds came out of a bucket of at most `capacity`, and of what ran into it meanwhile:
+ * n <= capacity + rate * T. So each tail of a span that ended with an empty bucket bounds the rate from below, and the
+ * best of them is the rate itself, if the bucket was full where it begins. */
+static double rate_bound(const struct throttle *t) {
     double best = 0;
     int kept = t->marks < THROTTLE_MARKS ? t->marks : THROTTLE_MARKS;
-    for (int n = (int)t->capacity + 8; n <= kept; n++) {
-        double time = seconds(t->mark[(t->marks - n) % THROTTLE_MARKS], t->sent);
+    for (int n = 8 + rounded(t->capacity, 0, THROTTLE_MARKS); n <= kept; n++) {
+        double time = seconds(t->mark[(t->marks - n) % THROTTLE_MARKS], t->refused_start);
         if (time > 0)
-            best = most(best, (n - t->capacity + 0.5) / time);
+            best = most(best, (n - t->capacity) / time);
     }
     return best;
 }
 
-/* After the first refusal: all that came in so far, over the time so far and the pause. */
+/* After the first refusal: what came in so far, over the time so far and the pause. */
 static void guess_rate(struct throttle *t) {
-    double span = seconds(t->from, t->to), pause = t->held > t->to ? seconds(t->to, t->held) : 0;
+    double pause = t->held > t->to ? seconds(t->to, t->held) : 0;
+    t->first_span = seconds(t->from, t->to);
     t->capacity = t->first_accepted = t->accepted;
-    t->first_span = span;
-    t->rate = most(t->accepted, 1) / most(span + pause, LEAST_SPAN);
-    t->burst = most(1, least(FIRST_BURST, t->capacity / 2));
+    t->rate = most(t->accepted, 1) / most(t->first_span + pause, GUESS_SPAN);
+    t->burst = most(1, least(GUESS_BURST, t->capacity / 2));
 }
 
 /* After a later one. */
 static void measure_rate(struct throttle *t) {
-    double span = most(seconds(t->from, t->to), 1e-3), rate = t->accepted / span;
     if (t->accepted < ENOUGH) {
-        t->rate = most(t->rate * DECREASE, 0.02);
+        t->rate = most(t->rate * DECREASE, LEAST_RATE);
         return;
     }
-    for (int i = 0; i < 4; i++) { /* what ran into the bucket in the first span was not of its capacity */
-        rate = most(rate, bound_of_rate(t));
+    double rate = t->accepted / most(seconds(t->from, t->to), 1e-3);
+    for (int i = 0; i < 4;
+         i++) { /* each makes the other better: what ran in during the first span was not in the bucket */
+        rate = most(rate, rate_bound(t));
         t->capacity = least(t->capacity, most(1, t->first_accepted - rate * t->first_span));
     }
-    t->known = true;
-    t->rate = most(least(t->rate, MARGIN * rate), 0.02);
+    t->measured = true;
+    t->rate = most(least(t->rate, MARGIN * rate), LEAST_RATE);
     t->burst = most(1, least(t->capacity - 1, t->config.max_in_flight));
 }
 
+static void grow_rate(struct throttle *t, int64_t now) {
+    if (t->rate <= 0 || t->tokens > t->burst - 0.5) /* it holds nobody back */
+        return;
+    t->paced++;
+    double share = least(most(t->paced / GROWTH_CALLS, seconds(t->to, now) / GROWTH_SECONDS), 2);
+    t->rate *= 1 + (t->measured ? GROWTH * share * share : GUESS_GROWTH);
+    t->rate += CREEP * seconds(t->grown, now);
+    t->grown = now;
+}
+
 static void accepted(struct throttle *t, const struct throttle_event *e) {
-    if (e->started <= t->to) { /* the span was closed before it came back */
+    if (e->started <= t->to) { /* it was in flight when another was refused */
         t->accepted++;
         if (t->refusals == 1)
             guess_rate(t);
@@ -101,43 +138,36 @@ static void accepted(struct throttle *t, const struct throttle_event *e) {
     t->mark[t->marks++ % THROTTLE_MARKS] = e->started;
     if (t->marks == 2 * THROTTLE_MARKS)
         t->marks = THROTTLE_MARKS;
-    if (t->refusals == 0 && seconds(t->opened, e->now) > 10) { /* "lately" is five to ten seconds */
-        t->running *= 5 / seconds(t->opened, e->now);
+    double age = seconds(t->opened, e->now);
+    if (t->refusals == 0 && age > 10) { /* lately is five to ten seconds */
+        t->running *= 5 / age;
         t->opened = e->now - (int64_t)(5 * SECOND);
     }
-    if (t->rate <= 0 || t->tokens >= t->burst - 0.5)
-        return;
-    t->grown++;
-    if (!t->known)
-        t->rate *= 1 + FIRST_GROWTH;
-    else {
-        double k = least(most(t->grown / LATER_CALLS, seconds(t->to, e->now) / LATER_SECONDS), 1);
-        t->rate *= 1 + LATER_GROWTH * k * k;
-    }
+    grow_rate(t, e->now);
 }
 
 static void refused(struct throttle *t, const struct throttle_event *e) {
-    if (e->started <= t->to) { /* the same overflow; but its Retry-After may be longer */
+    if (e->started <= t->to) { /* by the same empty bucket; but it may ask for a longer pause */
         if (t->refusals == 1)
             guess_rate(t);
         return;
     }
     t->from = t->opened;
-    t->to = e->now;
-    t->sent = e->started;
+    t->to = t->filled = t->grown = e->now;
+    t->refused_start = e->started;
     t->accepted = t->running;
-    if (t->refusals++ == 0)
+    if (t->refusals == 0)
         guess_rate(t);
     else
         measure_rate(t);
-    if (t->refusals == 1 || t->accepted >= ENOUGH) { /* a span with few of them goes on */
+    if (t->refusals == 0 || t->accepted >= ENOUGH) { /* else the span goes on, until it tells more */
         t->opened = e->now;
         t->running = 0;
     }
+    if (t->refusals < 2)
+        t->refusals++;
+    t->tokens = t->paced = 0;
     t->marks = 0;
-    t->grown = 0;
-    t->tokens = 0;
-    t->filled = e->now;
 }
 
 /* ---- calls in flight ---- */
@@ -146,95 +176,95 @@ static void set_limit(struct throttle *t, enum throttle_phase phase, int limit, 
     t->phase = phase;
     t->limit = limit;
     t->since = now;
-    t->count = 0;
-    t->peak = 0;
+    t->samples = t->peak = 0;
 }
 
 static void take_sample(struct throttle *t, double latency, int in_flight) {
-    int i = t->count++;
+    int i = t->samples++;
     for (; i > 0 && t->sample[i - 1] > latency; i--)
         t->sample[i] = t->sample[i - 1];
     t->sample[i] = latency;
     t->peak = in_flight > t->peak ? in_flight : t->peak;
 }
 
-static double middle(const struct throttle *t) {
-    int skip = t->count / 4;
+/* The mean of the middle half: a single slow call says nothing. */
+static double typical_latency(const struct throttle *t) {
+    int skip = t->samples / 4;
     double sum = 0;
-    for (int i = skip; i < t->count - skip; i++)
+    for (int i = skip; i < t->samples - skip; i++)
         sum += t->sample[i];
-    return sum / (t->count - 2 * skip);
+    return sum / (t->samples - 2 * skip);
 }
 
-static void start_probe(struct throttle *t, double latency, double in_flight, int64_t now) {
-    int aim = clamp(in_flight * t->base / latency, 1, t->limit - 1), lowest = (t->limit + 1) / 2;
+/* Not below half of the limit at a time: where there is no line after all, that costs time. */
+static void start_probe(struct throttle *t, double latency, int64_t now) {
+    int aim = rounded(t->peak * t->base / latency, 1, t->limit - 1), lowest = (t->limit + 1) / 2;
     t->clipped = aim < lowest;
-    t->before = latency;
-    t->in_flight_before = in_flight;
+    t->latency_before = latency;
+    t->in_flight_before = t->peak;
     t->limit_before = t->limit;
     set_limit(t, THROTTLE_PROBE, t->clipped ? lowest : aim, now);
 }
 
 static void end_probe(struct throttle *t, double latency, int64_t now) {
-    double fell = latency / t->before, lowered = (double)t->limit / t->limit_before;
+    double fell_to = latency / t->latency_before, lowered_to = (double)t->limit / t->limit_before;
+    int limit = t->limit_before;
     if (!t->clipped)
         t->base = latency;
-    int limit = t->limit_before;
-    if (fell > (1 + lowered) / 2) {
-        t->base = (latency + t->before) / 2;
+    if (fell_to > (1 + lowered_to) / 2) { /* nearer to not at all than to as much as the limit */
+        t->base = (latency + t->latency_before) / 2;
         t->rest = t->patience;
-        t->patience = t->patience < 512 ? 2 * t->patience : 1024;
+        t->patience = t->patience < MOST_PATIENCE ? 2 * t->patience : MOST_PATIENCE;
     } else {
-        t->patience = 64;
-        limit = clamp(t->in_flight_before * t->base / t->before + 1, t->limit, t->limit_before);
+        t->patience = PATIENCE;
+        limit = rounded(t->in_flight_before * t->base / t->latency_before + 1, t->limit, t->limit_before);
     }
     set_limit(t, THROTTLE_STEADY, limit, now);
 }
 
+/* A round of samples is complete. */
 static void judge(struct throttle *t, int64_t now) {
-    double latency = middle(t), in_flight = t->peak;
+    double latency = typical_latency(t);
+    int limit = t->limit, top = t->config.max_in_flight;
     if (t->phase == THROTTLE_PROBE) {
         end_probe(t, latency, now);
         return;
     }
-    if (t->phase == THROTTLE_SECOND && t->low_count && t->high_count) {
-        double low = t->low_sum / t->low_count, high = t->high_sum / t->high_count;
-        if (high < 1.35 * low)
+    if (t->phase == THROTTLE_SECOND && t->low.count && t->high.count) {
+        double low = t->low.sum / t->low.count, high = t->high.sum / t->high.count;
+        if (high < NO_LINE * low)
             t->base = (low + high) / 2;
     }
-    double line = in_flight * (1 - t->base / latency), much = most(1.5, in_flight * 0.19);
-    int limit = t->limit, top = t->config.max_in_flight;
-    if (line > much) {
-        t->suspicion += line > 2 * much ? 2 : 1;
-        if (t->suspicion >= 2 && t->limit > 1 && t->rest <= 0) {
-            start_probe(t, latency, in_flight, now);
+    if (t->base <= 0)
+        t->base = latency;
+    double line = t->peak * (1 - t->base / latency), line_most = most(LINE_MOST, LINE_SHARE * t->peak);
+    if (line > line_most) {
+        t->suspicion += line > 2 * line_most ? 2 : 1;
+        if (t->suspicion >= 2 && limit > 1 && t->rest <= 0) {
+            start_probe(t, latency, now);
             return;
         }
     } else {
         t->suspicion = 0;
-        if (line < much / 2) {
+        if (line < line_most / 2 && (latency < t->base || limit == top))
             t->base += (latency - t->base) / 4;
-            if (in_flight >= limit)
-                limit = limit + 1 + limit / 8;
-        } else if (limit < top)
-            t->base *= 1.005;
+        else if (line >= line_most / 2 && limit < top)
+            t->base *= FORGET;
+        if (line < line_most / 2 && t->peak >= limit)
+            limit += 1 + limit / 8;
         if (t->phase == THROTTLE_SECOND || limit > top)
             limit = top;
     }
     set_limit(t, THROTTLE_STEADY, limit, now);
 }
 
-/* The latencies of the calls that went at once at the start. */
-static void measured_first(struct throttle *t, double latency, int in_flight) {
+/* A latency of the first calls, which all go at once: those that went first saw no line, or a short one. */
+static void measured_at_start(struct throttle *t, double latency, int in_flight) {
+    struct throttle_latencies *half = 2 * in_flight <= t->config.max_in_flight ? &t->low : &t->high;
+    half->sum += latency;
+    half->count++;
     if (in_flight == 1)
         t->alone = latency;
-    if (2 * in_flight <= t->config.max_in_flight) {
-        t->low_sum += latency;
-        t->low_count++;
-    } else {
-        t->high_sum += latency;
-        t->high_count++;
-    }
     if (t->first <= 0 || latency < t->first) {
         t->second = t->first;
         t->first = latency;
@@ -250,31 +280,33 @@ static void measured(struct throttle *t, const struct throttle_event *e) {
     if (latency <= 0)
         return;
     t->rest--;
-    if (t->phase == THROTTLE_START || (t->phase == THROTTLE_SECOND && e->started < t->since))
-        measured_first(t, latency, e->in_flight);
-    if (t->phase == THROTTLE_START || e->started < t->since)
+    bool old = e->started < t->since;
+    if (t->phase == THROTTLE_START || (t->phase == THROTTLE_SECOND && old))
+        measured_at_start(t, latency, e->in_flight);
+    if (t->phase == THROTTLE_START || old)
         return;
     take_sample(t, latency, e->in_flight);
-    int enough = t->phase == THROTTLE_STEADY ? 8 : 4;
-    if (t->count >= clamp(t->limit, enough, THROTTLE_SAMPLES))
+    int round = t->phase == THROTTLE_STEADY ? 8 : 4;
+    if (t->samples >= rounded(t->limit, round, THROTTLE_SAMPLES))
         judge(t, e->now);
 }
 
+/* Once for all that were in flight together. */
 static void overloaded(struct throttle *t, const struct throttle_event *e) {
     if (e->started < t->cut)
         return;
     t->cut = e->now;
-    set_limit(t, THROTTLE_STEADY, clamp(t->limit * 0.7 - 0.5, 1, t->limit), e->now);
+    set_limit(t, THROTTLE_STEADY, rounded(t->limit * FAULT - 0.5, 1, t->limit), e->now);
 }
 
-/* ---- what the queue tells and asks ---- */
+/* ---- what the queue asks and tells ---- */
 
 int64_t throttle_next(struct throttle *t, int64_t now) {
     int64_t next = t->held > t->fixed_next ? t->held : t->fixed_next;
     if (t->rate > 0) {
         int64_t at = next > now ? next : now;
         fill(t, now);
-        double lacking = 1 - 1e-6 - (t->tokens + (double)(at - now) / SECOND * t->rate);
+        double lacking = 1 - 1e-6 - (t->tokens + seconds(now, at) * t->rate);
         if (lacking > 0)
             next = at + 1 + (int64_t)(lacking / t->rate * SECOND);
     }
@@ -295,19 +327,14 @@ void throttle_started(struct throttle *t, int64_t now) {
         t->tokens--;
     }
     t->left--;
-    if (t->phase == THROTTLE_START && ++t->started >= t->config.max_in_flight) {
-#ifndef SECOND_SHARE
-#define SECOND_SHARE 0.75
-#endif
-        set_limit(t, THROTTLE_SECOND, clamp(t->limit * SECOND_SHARE, 1, t->limit), now + 1);
-    }
+    if (t->phase == THROTTLE_START && ++t->started >= t->config.max_in_flight)
+        set_limit(t, THROTTLE_SECOND, rounded(SECOND_SHARE * t->limit, 1, t->limit), now + 1);
 }
 
 void throttle_ended(struct throttle *t, const struct throttle_event *e) {
     if (e->retry_after >= 0) {
-        int64_t until = e->now + (int64_t)(e->retry_after * SECOND);
-        if (until > t->held)
-            t->held = until;
+        int64_t until = e->now + (int64_t)(least(e->retry_after, t->config.max_wait) * SECOND);
+        t->held = until > t->held ? until : t->held;
     }
     if (!t->config.adaptive)
         return;
@@ -321,6 +348,7 @@ void throttle_ended(struct throttle *t, const struct throttle_event *e) {
         measured(t, e);
 }
 
+/* What is left may go at full speed: nothing is gained by spreading it over the window. */
 void throttle_headers(struct throttle *t, int64_t now, const struct ratelimit *r, int in_flight) {
     if (!t->config.adaptive || r->remaining < 0 || r->reset < 0 || r->reset > t->config.max_wait)
         return;

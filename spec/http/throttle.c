@@ -220,7 +220,7 @@ static void finish(struct client *c, struct attempt *a) {
         a->retries++;
     a->state = RESTING;
     a->at = sim.now + (int64_t)(delay * 1e9);
-    if (sim.policy == FIXED && a->at > c->paused)
+    if ((sim.policy == FIXED || a->kind == THROTTLE_OVERLOADED) && a->at > c->paused)
         c->paused = a->at + 1;
 }
 
@@ -340,10 +340,10 @@ static const struct scenario bucket[] = {
     {"the same, 2 ms, nothing", BUCKET, .service = 2, .jitter = 0.5},
     {"the same, 100 ms, Retry-After", BUCKET, .service = 100, .jitter = 0.25, .retry_after = true},
     {"the same, 100 ms, nothing", BUCKET, .service = 100, .jitter = 0.25},
-    {"the same, 2 clients, Retry-After", BUCKET, .clients = 2, .retry_after = true},
-    {"the same, 2 clients, nothing", BUCKET, .clients = 2},
-    {"the same, 4 clients, Retry-After", BUCKET, .clients = 4, .retry_after = true},
-    {"the same, 4 clients, nothing", BUCKET, .clients = 4},
+    {"the same, 2 clients, Retry-After", BUCKET, .jitter = 0.25, .clients = 2, .retry_after = true},
+    {"the same, 2 clients, nothing", BUCKET, .jitter = 0.25, .clients = 2},
+    {"the same, 4 clients, Retry-After", BUCKET, .jitter = 0.25, .clients = 4, .retry_after = true},
+    {"the same, 4 clients, nothing", BUCKET, .jitter = 0.25, .clients = 4},
     {"the same, 2000 calls, Retry-After", BUCKET, .calls = 2000, .retry_after = true},
     {"the same, 2000 calls, nothing", BUCKET, .calls = 2000},
     {"bucket 2/s of 5, Retry-After", BUCKET, .rate = 2, .burst = 5, .retry_after = true},
