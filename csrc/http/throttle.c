@@ -26,7 +26,9 @@ static const double SECOND_SHARE = 0.75; /* of max_in_flight, after the first ca
 static const double NO_LINE = 1.35;      /* the start's later calls took at most so many times its earlier ones' */
 static const double FAULT = 0.7;         /* falls to it on a fault */
 static const double FORGET = 1.0025;     /* the base rises by it in a round below the maximum: it may be wrong */
-static const int PATIENCE = 64, MOST_PATIENCE = 1024;
+static const double CHANGED = 1.25;      /* a latency that grew so much while fewer were in flight */
+static const int PATIENCE = 64, MOST_PATIENCE = 1024; /* samples between vain probes */
+static const int REFRESH = 256;                       /* samples between probes below the maximum */
 
 /* calls a second */
 static const double GUESS_SPAN = 1;      /* seconds that a guess looks back at least: what came in sooner is a burst */
@@ -187,35 +189,36 @@ static void take_sample(struct throttle *t, double latency, int in_flight) {
     t->peak = in_flight > t->peak ? in_flight : t->peak;
 }
 
-/* The mean of the middle half: a single slow call says nothing. */
+/* The mean, in which a single slow call counts little. */
 static double typical_latency(const struct throttle *t) {
-    int skip = t->samples / 4;
-    double sum = 0;
-    for (int i = skip; i < t->samples - skip; i++)
-        sum += t->sample[i];
-    return sum / (t->samples - 2 * skip);
+    double sum = 0, cap = 2 * t->sample[t->samples / 2];
+    for (int i = 0; i < t->samples; i++)
+        sum += least(t->sample[i], cap);
+    return sum / t->samples;
 }
 
-/* Not below half of the limit at a time: where there is no line after all, that costs time. */
-static void start_probe(struct throttle *t, double latency, int64_t now) {
-    int aim = rounded(t->peak * t->base / latency, 1, t->limit - 1), lowest = (t->limit + 1) / 2;
+/* Down to `aim` calls, but not below half of the limit at a time: where there is no line after all, that costs time. */
+static void start_probe(struct throttle *t, int aim, double latency, int64_t now) {
+    int lowest = (t->limit + 1) / 2;
     t->clipped = aim < lowest;
     t->latency_before = latency;
     t->in_flight_before = t->peak;
     t->limit_before = t->limit;
+    t->suspicion = 0;
     set_limit(t, THROTTLE_PROBE, t->clipped ? lowest : aim, now);
 }
 
 static void end_probe(struct throttle *t, double latency, int64_t now) {
     double fell_to = latency / t->latency_before, lowered_to = (double)t->limit / t->limit_before;
     int limit = t->limit_before;
-    if (!t->clipped)
-        t->base = latency;
-    if (fell_to > (1 + lowered_to) / 2) { /* nearer to not at all than to as much as the limit */
+    t->rest = 0;
+    if (fell_to > CHANGED) {                     /* something else happened meanwhile: it says nothing */
+    } else if (fell_to > (1 + lowered_to) / 2) { /* nearer to not at all than to as much as the limit: no line */
         t->base = (latency + t->latency_before) / 2;
         t->rest = t->patience;
         t->patience = t->patience < MOST_PATIENCE ? 2 * t->patience : MOST_PATIENCE;
     } else {
+        t->base = t->clipped ? least(t->base, latency) : latency;
         t->patience = PATIENCE;
         limit = rounded(t->in_flight_before * t->base / t->latency_before + 1, t->limit, t->limit_before);
     }
@@ -239,11 +242,14 @@ static void judge(struct throttle *t, int64_t now) {
         t->base = latency;
     double line = t->peak * (1 - t->base / latency), line_most = most(LINE_MOST, LINE_SHARE * t->peak);
     if (line > line_most) {
-        t->suspicion += line > 2 * line_most ? 2 : 1;
+        t->suspicion += t->phase == THROTTLE_SECOND ? 2 : 1; /* later ones: the latency must have settled */
         if (t->suspicion >= 2 && limit > 1 && t->rest <= 0) {
-            start_probe(t, latency, now);
+            start_probe(t, rounded(t->peak * t->base / latency, 1, limit - 1), latency, now);
             return;
         }
+    } else if (limit > 1 && limit < top && t->rest < -REFRESH) {
+        start_probe(t, limit / 2, latency, now);
+        return;
     } else {
         t->suspicion = 0;
         if (line < line_most / 2 && (latency < t->base || limit == top))
