@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "http/headers.h"
+
 struct throttle_config {
     int max_in_flight; /* at least 1 */
     double rate;       /* calls a second at the most; 0: no bound */
@@ -29,12 +31,6 @@ struct throttle_event {
     enum throttle_kind kind;
     double retry_after; /* seconds; negative: not said */
     int in_flight;      /* calls in flight just after it was sent, itself included */
-};
-
-/* What the fields of an answer say of a rate limit (headers_rate_limit); -1: unknown. */
-struct ratelimit {
-    int64_t limit, remaining; /* calls of a window; those that are left of it */
-    double reset, window;     /* seconds until the quota is restored; length of a window */
 };
 
 enum { THROTTLE_SAMPLES = 32, THROTTLE_MARKS = 128 };
