@@ -98,7 +98,7 @@ static void guess_rate(struct throttle *t) {
     double pause = t->held > t->to ? seconds(t->to, t->held) : 0;
     t->first_span = seconds(t->from, t->to);
     t->capacity = t->first_accepted = t->accepted;
-    t->rate = most(t->accepted, 1) / most(t->first_span + pause, GUESS_SPAN);
+    t->rate = most(LEAST_RATE, most(t->accepted, 1) / most(t->first_span + pause, GUESS_SPAN));
     t->burst = most(1, least(GUESS_BURST, t->capacity / 2));
 }
 
