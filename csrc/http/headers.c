@@ -209,24 +209,23 @@ static bool standard_rate_limit(const struct headers *h, struct ratelimit *r) {
     struct piece p, member = {0};
     bool first = true, least = false;
     while (next_piece(&text, end, &first, &p)) {
-        if (p.first)
+        if (p.first) {
             member = p;
+            least = false;
+        }
         if (p.first && is_key(&p, "limit"))
             r->limit = p.number;
         else if (p.first && is_key(&p, "remaining"))
             r->remaining = p.number;
-        else if (p.first && is_key(&p, "reset"))
+        else if (p.first ? is_key(&p, "reset") : least && is_key(&p, "t"))
             r->reset = (double)p.number;
-        else if (p.first)
-            least = false;
-        else if (is_key(&p, "r") && p.number >= 0 && (r->remaining < 0 || p.number < r->remaining)) {
+        else if (!p.first && is_key(&p, "r") && p.number >= 0 && (r->remaining < 0 || p.number < r->remaining)) {
             least = true;
             r->remaining = p.number;
             r->reset = -1;
             name = member.key;
             name_size = member.size;
-        } else if (least && is_key(&p, "t"))
-            r->reset = (double)p.number;
+        }
     }
     find_policy(h, name, name_size, r);
     return r->limit >= 0 || r->remaining >= 0;

@@ -21,11 +21,9 @@ static const double SECOND = 1e9;
 
 /* calls in flight */
 static const double LINE_MOST = 1.5;     /* calls in line; half of it is little enough to try one more */
-static const double LINE_SHARE = 0.19;   /* the same as a share of a high limit, where noise is more than one call */
 static const double SECOND_SHARE = 0.75; /* of max_in_flight, after the first calls: a bucket may be empty by then */
 static const double NO_LINE = 1.35;      /* the start's later calls took at most so many times its earlier ones' */
 static const double FAULT = 0.7;         /* falls to it on a fault */
-static const double FORGET = 1.0025;     /* the base rises by it in a round below the maximum: it may be wrong */
 static const double CHANGED = 1.25;      /* a latency that grew so much while fewer were in flight */
 static const int PATIENCE = 64, MOST_PATIENCE = 1024; /* samples between vain probes */
 static const int REFRESH = 256;                       /* samples between probes below the maximum */
@@ -240,8 +238,8 @@ static void judge(struct throttle *t, int64_t now) {
     }
     if (t->base <= 0)
         t->base = latency;
-    double line = t->peak * (1 - t->base / latency), line_most = most(LINE_MOST, LINE_SHARE * t->peak);
-    if (line > line_most) {
+    double line = t->peak * (1 - t->base / latency);
+    if (line > LINE_MOST) {
         t->suspicion += t->phase == THROTTLE_SECOND ? 2 : 1; /* later ones: the latency must have settled */
         if (t->suspicion >= 2 && limit > 1 && t->rest <= 0) {
             start_probe(t, rounded(t->peak * t->base / latency, 1, limit - 1), latency, now);
@@ -252,11 +250,9 @@ static void judge(struct throttle *t, int64_t now) {
         return;
     } else {
         t->suspicion = 0;
-        if (line < line_most / 2 && (latency < t->base || limit == top))
+        if (line < LINE_MOST / 2 && (latency < t->base || limit == top))
             t->base += (latency - t->base) / 4;
-        else if (line >= line_most / 2 && limit < top)
-            t->base *= FORGET;
-        if (line < line_most / 2 && t->peak >= limit)
+        if (line < LINE_MOST / 2 && t->peak >= limit)
             limit += 1 + limit / 8;
         if (t->phase == THROTTLE_SECOND || limit > top)
             limit = top;
@@ -285,7 +281,8 @@ static void measured(struct throttle *t, const struct throttle_event *e) {
     double latency = (double)e->latency;
     if (latency <= 0)
         return;
-    t->rest--;
+    if (t->rest >= -REFRESH)
+        t->rest--;
     bool old = e->started < t->since;
     if (t->phase == THROTTLE_START || (t->phase == THROTTLE_SECOND && old))
         measured_at_start(t, latency, e->in_flight);

@@ -39,6 +39,8 @@ static const struct scenario line[] = {
     {"2 workers, 20 ms away", 1.05, 0, 1.5, LINE, .workers = 2, .net = 20},
     {"2 workers, then 6", 1.05, 0, 1.5, .calls = 400, .service = 50, .workers = 2, .change = 3, .workers_then = 6},
     {"6 workers, then 2", 1.05, 0, 1.8, .calls = 400, .service = 50, .workers = 6, .change = 1.5, .workers_then = 2},
+    {"2 workers, faster from 5 s", 1.05, 0, 3, .calls = 1000, .service = 200, .workers = 2, .change = 5,
+     .service_then = 50},
     {"2 workers, lists and records", 1.05, 0, 1.9, LINE, .workers = 2, .jitter = 0.25, .records = 0.7, .record = 15},
 };
 
