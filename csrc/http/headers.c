@@ -1,6 +1,7 @@
 #include "http/headers.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -101,6 +102,14 @@ int64_t headers_date(const char *text, size_t size) {
     return when < 0 ? -1 : (int64_t)when;
 }
 
+/* When the reply was sent, by its own clock; `now` where it does not say. */
+static int64_t sent_at(const struct headers *h, int64_t now) {
+    size_t size;
+    const char *date = headers_find(h, "date", &size);
+    int64_t sent = date ? headers_date(date, size) : -1;
+    return sent < 0 ? now : sent;
+}
+
 double headers_retry_after(const struct headers *h, int64_t now) {
     size_t size;
     const char *text = headers_find(h, "retry-after", &size);
@@ -114,9 +123,147 @@ double headers_retry_after(const struct headers *h, int64_t now) {
     int64_t then = headers_date(text, size);
     if (then < 0)
         return -1;
-    const char *date = headers_find(h, "date", &size);
-    int64_t from = date ? headers_date(date, size) : -1;
-    if (from < 0)
-        from = now;
+    int64_t from = sent_at(h, now);
     return then > from ? (double)(then - from) : 0;
+}
+
+/* ---- rate limits ---- */
+
+/* A piece of a structured field: `key` or `key=number`, the first of a member of the list or a parameter of it. */
+struct piece {
+    bool first;
+    const char *key;
+    size_t size;
+    int64_t number; /* of the value, or of the key where there is none; -1: not a number */
+};
+
+static bool is_key(const struct piece *p, const char *key) {
+    return p->size == strlen(key) && strncasecmp(p->key, key, p->size) == 0;
+}
+
+/* A decimal number; a fraction counts as one more. -1 for anything else. */
+static int64_t whole(const char *text, size_t size) {
+    const char *point = memchr(text, '.', size);
+    if (!point)
+        return digits(text, size);
+    size_t before = (size_t)(point - text);
+    int64_t n = digits(text, before);
+    return n >= 0 && decimal(point + 1, size - before - 1) ? n + 1 : -1;
+}
+
+/* Takes the next piece off the text: false at its end. *first: whether a member of the list begins here. */
+static bool next_piece(const char **text, const char *end, bool *first, struct piece *p) {
+    const char *at = *text, *equals = NULL;
+    if (at >= end)
+        return false;
+    bool quoted = false;
+    for (; at < end && (quoted || (*at != ',' && *at != ';')); at++) {
+        if (quoted && *at == '\\' && at + 1 < end)
+            at++;
+        else if (*at == '"')
+            quoted = !quoted;
+        else if (*at == '=' && !quoted && !equals)
+            equals = at;
+    }
+    const char *key = *text, *stop = at;
+    while (key < stop && blank(*key))
+        key++;
+    while (stop > key && blank(stop[-1]))
+        stop--;
+    const char *value = equals ? equals + 1 : key;
+    *p = (struct piece){*first, key, (size_t)((equals ? equals : stop) - key), -1};
+    if (value < stop)
+        p->number = whole(value, (size_t)(stop - value));
+    *first = at < end && *at == ',';
+    *text = at < end ? at + 1 : end;
+    return true;
+}
+
+/* The window, and the limit where it is not known, of the policy that is called `name`, or else of the first. */
+static void find_policy(const struct headers *h, const char *name, size_t name_size, struct ratelimit *r) {
+    size_t size;
+    const char *text = headers_find(h, "ratelimit-policy", &size);
+    const char *end = text ? text + size : NULL;
+    struct piece p;
+    bool first = true, wanted = false, found = false;
+    while (text && next_piece(&text, end, &first, &p)) {
+        if (p.first) {
+            if (found)
+                return;
+            found = wanted = !name || (p.size == name_size && memcmp(p.key, name, name_size) == 0);
+            if (wanted && p.number >= 0)
+                r->limit = p.number;
+        } else if (wanted && is_key(&p, "q"))
+            r->limit = p.number;
+        else if (wanted && is_key(&p, "w"))
+            r->window = (double)p.number;
+    }
+}
+
+static bool standard_rate_limit(const struct headers *h, struct ratelimit *r) {
+    size_t size, name_size = 0;
+    const char *text = headers_find(h, "ratelimit", &size), *name = NULL;
+    if (!text)
+        return false;
+    const char *end = text + size;
+    struct piece p, member = {0};
+    bool first = true, least = false;
+    while (next_piece(&text, end, &first, &p)) {
+        if (p.first) {
+            member = p;
+            least = false;
+        }
+        if (p.first && is_key(&p, "limit"))
+            r->limit = p.number;
+        else if (p.first && is_key(&p, "remaining"))
+            r->remaining = p.number;
+        else if (p.first ? is_key(&p, "reset") : least && is_key(&p, "t"))
+            r->reset = (double)p.number;
+        else if (!p.first && is_key(&p, "r") && p.number >= 0 && (r->remaining < 0 || p.number < r->remaining)) {
+            least = true;
+            r->remaining = p.number;
+            r->reset = -1;
+            name = member.key;
+            name_size = member.size;
+        }
+    }
+    find_policy(h, name, name_size, r);
+    return r->limit >= 0 || r->remaining >= 0;
+}
+
+/* The number that a field begins with: `100, 100;w=60` is 100. */
+static int64_t leading(const struct headers *h, const char *prefix, const char *name) {
+    char field[40];
+    size_t size;
+    bool first = true;
+    struct piece p;
+    snprintf(field, sizeof field, "%s%s", prefix, name);
+    const char *text = headers_find(h, field, &size);
+    return text && next_piece(&text, text + size, &first, &p) ? p.number : -1;
+}
+
+bool headers_rate_limit(const struct headers *h, int64_t now, struct ratelimit *r) {
+    static const char *const prefixes[] = {"ratelimit-", "x-ratelimit-", "x-rate-limit-"};
+    static const int64_t UNIX_TIME = 1000000000, MILLISECONDS = 100000000000; /* from 2001 on; to the year 5138 */
+    *r = (struct ratelimit){-1, -1, -1, -1};
+    if (standard_rate_limit(h, r))
+        return true;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        r->limit = leading(h, prefixes[i], "limit");
+        r->remaining = leading(h, prefixes[i], "remaining");
+        int64_t reset = leading(h, prefixes[i], "reset");
+        if (r->limit < 0 && r->remaining < 0)
+            continue;
+        if (reset >= MILLISECONDS)
+            reset /= 1000;
+        if (reset >= UNIX_TIME) {
+            int64_t from = sent_at(h, now);
+            reset = reset > from ? reset - from : 0;
+        }
+        r->reset = (double)reset;
+        if (i == 0)
+            find_policy(h, NULL, 0, r);
+        return true;
+    }
+    return false;
 }

@@ -31,6 +31,18 @@ int64_t headers_number(const struct headers *h, const char *name);
  * for replies without one. */
 double headers_retry_after(const struct headers *h, int64_t now);
 
+/* What an answer says of a rate limit; -1: it does not. */
+struct ratelimit {
+    int64_t limit, remaining; /* calls of a window; those that are left of it */
+    double reset, window;     /* seconds until the quota is restored; length of a window */
+};
+
+/* Reads RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers: `"default";r=50;t=30`, and up to its 07
+ * `limit=100, remaining=50, reset=30`; of several quotas the one of which least is left), else RateLimit-Limit, -Remaining
+ * and -Reset, else the same as X-RateLimit- or X-Rate-Limit-. A reset of those may be a Unix time, in seconds or
+ * milliseconds, which counts from the reply's Date, or from `now` (Unix time) without one. False: nothing of the kind. */
+bool headers_rate_limit(const struct headers *h, int64_t now, struct ratelimit *r);
+
 /* Unix time of an HTTP date; -1 for anything else. */
 int64_t headers_date(const char *text, size_t size);
 

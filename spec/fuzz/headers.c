@@ -25,6 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     double wait = headers_retry_after(&h, 1700000000);
     if (total < -1 || total >= INT64_C(1) << 53 || (wait < 0 && wait != -1))
         __builtin_trap();
+    struct ratelimit r;
+    headers_rate_limit(&h, 1700000000, &r);
+    if (r.limit < -1 || r.remaining < -1 || r.window < -1 || (r.reset < 0 && r.reset != -1))
+        __builtin_trap();
     buffer_free(&h.text);
     return 0;
 }

@@ -134,6 +134,71 @@ static void retries(void) {
     retry_after("Sun, 06 Nov 1994 08:49:07 GMT", date_now, 0); /* past: at once */
 }
 
+/* Lines, separated by newlines, and what they say; 784111777 is the time of the Date field where there is one. */
+static void rate_limit(const char *lines, bool found, struct ratelimit expected) {
+    char copy[512], *rest = copy;
+    struct ratelimit r;
+    snprintf(copy, sizeof copy, "%s", lines);
+    start();
+    for (char *line; (line = strsep(&rest, "\n"));)
+        take(line);
+    CHECK(headers_rate_limit(&h, 784111700, &r) == found, "%s", lines);
+    CHECK(r.limit == expected.limit && r.remaining == expected.remaining && r.reset == expected.reset &&
+              r.window == expected.window,
+          "%s: limit %lld, remaining %lld, reset %g, window %g", lines, (long long)r.limit, (long long)r.remaining,
+          r.reset, r.window);
+}
+
+#define SAYS(...)                                                                                                      \
+    true, (struct ratelimit) {                                                                                         \
+        __VA_ARGS__                                                                                                    \
+    }
+#define NOTHING                                                                                                        \
+    false, (struct ratelimit) {                                                                                        \
+        -1, -1, -1, -1                                                                                                 \
+    }
+
+static void rate_limits(void) {
+    rate_limit("Content-Type: text/plain", NOTHING);
+    rate_limit("RateLimit: \"default\";r=50;t=30", SAYS(-1, 50, 30, -1));
+    rate_limit("RateLimit: \"a\";r=50;t=30\nRateLimit-Policy: \"a\";q=100;w=60", SAYS(100, 50, 30, 60));
+    rate_limit("ratelimit:  \"day\" ; r=50 ; t=30 , \"minute\" ; r=3 ; t=7\n"
+               "RateLimit-Policy: \"day\";q=1000;w=86400, \"minute\";q=10;w=60",
+               SAYS(10, 3, 7, 60));
+    rate_limit("RateLimit: \"minute\";r=0;t=7, \"day\";r=50;t=30", SAYS(-1, 0, 7, -1));
+    rate_limit("RateLimit: \"a\";r=5, \"b\";r=9;t=30", SAYS(-1, 5, -1, -1)); /* its own reset or none */
+    rate_limit("RateLimit: \"q,;\\\"=\";r=5;t=3", SAYS(-1, 5, 3, -1));
+    rate_limit("RateLimit: a;r=5;t=3;pk=:cHsdsRa894==:", SAYS(-1, 5, 3, -1));
+    rate_limit("RateLimit: limit=10, remaining=4, reset=50", SAYS(10, 4, 50, -1));
+    rate_limit("RateLimit: limit=100, remaining=4, reset=50\nRateLimit-Policy: 100;w=60", SAYS(100, 4, 50, 60));
+    rate_limit("RateLimit-Limit: 100, 100;w=60\nRateLimit-Remaining: 4\nRateLimit-Reset: 50", SAYS(100, 4, 50, -1));
+    rate_limit("RateLimit-Limit: 100\nRateLimit-Remaining: 4\nRateLimit-Policy: 100;w=60;burst=5",
+               SAYS(100, 4, -1, 60));
+    rate_limit("X-RateLimit-Limit: 60\nX-RateLimit-Remaining: 0\nX-RateLimit-Reset: 12", SAYS(60, 0, 12, -1));
+    rate_limit("X-Rate-Limit-Remaining: 3\nX-Rate-Limit-Reset: 1.5", SAYS(-1, 3, 2, -1));
+    rate_limit("X-RateLimit-Remaining: 3\nX-RateLimit-Reset: 1700000030\nDate: Tue, 14 Nov 2023 22:13:20 GMT",
+               SAYS(-1, 3, 30, -1));
+    rate_limit("X-RateLimit-Remaining: 3\nX-RateLimit-Reset: 1700000030000\nDate: Tue, 14 Nov 2023 22:13:20 GMT",
+               SAYS(-1, 3, 30, -1));
+    rate_limit("X-RateLimit-Remaining: 3\nX-RateLimit-Reset: 1784111700", SAYS(-1, 3, 1000000000, -1));
+    rate_limit("X-RateLimit-Remaining: 3\nX-RateLimit-Reset: 1700000030\nDate: Tue, 14 Nov 2023 22:14:20 GMT",
+               SAYS(-1, 3, 0, -1));
+    rate_limit("X-RateLimit-Remaining: 3\nX-RateLimit-Reset: Tue, 14 Nov 2023 22:14:20 GMT", SAYS(-1, 3, -1, -1));
+    rate_limit("X-RateLimit-Reset: 12", NOTHING);
+    static const char *const junk[] = {
+        "",      "\"a\"",      "\"a\";r=-1;t=3", "\"a\";r=x",       "limit=, remaining=",
+        ",;,;=", "\"open;r=5", "\"a\";r",        "\"a\";r=5 6;t=3", "\"a\";r=99999999999999999",
+        "\"\\"};
+    for (size_t i = 0; i < sizeof junk / sizeof *junk; i++) {
+        char line[128];
+        struct ratelimit r;
+        snprintf(line, sizeof line, "RateLimit: %s", junk[i]);
+        start();
+        take(line);
+        CHECK(!headers_rate_limit(&h, 0, &r) && r.remaining < 0, "'%s': %lld", line, (long long)r.remaining);
+    }
+}
+
 static void bound(void) {
     static char line[HEADERS_MOST + 8];
     start();
@@ -153,6 +218,7 @@ int main(void) {
     numbers();
     dates();
     retries();
+    rate_limits();
     bound();
     buffer_free(&h.text);
     puts("headers: ok");
