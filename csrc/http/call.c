@@ -108,7 +108,7 @@ void call_send(struct call *c) {
     link_drop(&c->link);
     link_put(&n->in_flight, &c->link);
     c->sent = true;
-    n->sent++;
+    c->sent_with = ++n->sent;
     c->token_serial = n->token_serial;
     n->token_unused = false;
     if (c->retry_due) {
@@ -168,7 +168,6 @@ static bool passing(const struct call *c) {
 /* Whether the call is to be tried again, and if so puts it among the delayed until then. */
 static bool retry(struct queue *n, struct call *c) {
     long status = status_of(c);
-    c->retry_after = status >= 400 ? headers_retry_after(&c->transfer.reply.headers, (int64_t)time(NULL)) : -1;
     struct retry_case now = {passing(c), c->retries, c->retry_after, queue_random(n)};
     double delay = retry_delay(&n->retry, &now);
     int64_t when = timer_now() + timer_span(delay);
@@ -179,7 +178,8 @@ static bool retry(struct queue *n, struct call *c) {
         return false;
     }
     queue_trace(n, c, "retry", delay, NULL);
-    if (status == 429 || status == 503) /* one refused for a limit, or an overload, speaks for all */
+    /* one refused for a limit, or an overload, speaks for all; what follows a 429 the throttle knows better, if it may learn */
+    if (status == 503 || (status == 429 && !n->throttle.config.adaptive))
         queue_pause(n, when);
     c->retry_due = true;
     c->outcome = OUTCOME_NONE;
@@ -195,6 +195,7 @@ static void on_over(struct transfer *t) {
     n->stats.connections += t->reply.connects;
     n->stats.bytes += (int64_t)t->reply.body.size;
     leave_list(c);
+    c->retry_after = status_of(c) >= 400 ? headers_retry_after(&t->reply.headers, (int64_t)time(NULL)) : -1;
     queue_note(n, c, passing(c));
     queue_trace(n, c, "response", (double)(timer_now() - c->asked) / (double)NS_PER_SECOND,
                 t->reply.outcome == OUTCOME_ANSWER ? NULL : t->reply.message);

@@ -147,8 +147,13 @@ static void read_options(lua_State *L, struct client *c) {
         .max_wait = number(L, "max_wait", 60),
     };
     n->deadline = number(L, "deadline", 0);
-    n->rate = number(L, "rate", 0);
-    n->max_in_flight = (int)number(L, "max_in_flight", 8);
+    const struct throttle_config limits = {
+        .max_in_flight = (int)number(L, "max_in_flight", 8),
+        .rate = number(L, "rate", 0),
+        .max_wait = n->retry.max_wait,
+        .adaptive = flag(L, "adaptive"),
+    };
+    throttle_init(&n->throttle, &limits);
     n->token_from_lua = flag(L, "token_from_lua");
     n->limited = flag(L, "limiter");
 }
@@ -252,7 +257,7 @@ static int client_stats(lua_State *L) {
         {"calls", n->stats.calls}, {"retries", n->stats.retries},         {"refreshes", n->stats.refreshes},
         {"bytes", n->stats.bytes}, {"connections", n->stats.connections},
     };
-    lua_createtable(L, 0, 7);
+    lua_createtable(L, 0, 9);
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
         lua_pushinteger(L, counters[i].value);
         lua_setfield(L, -2, counters[i].name);
@@ -261,6 +266,12 @@ static int client_stats(lua_State *L) {
     lua_setfield(L, -2, "waited");
     lua_pushinteger(L, n->sent);
     lua_setfield(L, -2, "in_flight");
+    lua_pushinteger(L, queue_limit(n));
+    lua_setfield(L, -2, "limit");
+    if (queue_rate(n) > 0) {
+        lua_pushnumber(L, queue_rate(n));
+        lua_setfield(L, -2, "rate");
+    }
     return 1;
 }
 

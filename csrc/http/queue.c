@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "http/call.h"
 #include "http/trace.h"
@@ -74,6 +75,9 @@ void queue_trace(struct queue *n, const struct call *c, const char *event, doubl
         e.post = c->form != NULL;
         e.attempt = call_attempts(c);
         e.status = c->transfer.reply.status;
+        int limit = queue_limit(n);
+        e.limit = limit < n->throttle.config.max_in_flight ? limit : 0;
+        e.rate = throttle_rate(&n->throttle);
     }
     trace_record(n->trace, &e);
     request_notify(n);
@@ -174,15 +178,41 @@ static void go_on_at(struct queue *n, int64_t when, int64_t now) {
         count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
 }
 
-void queue_note(struct queue *n, const struct call *c, bool passing) {
-    (void)c;
-    n->failures = passing ? n->failures + 1 : 0;
+static enum throttle_kind kind_of(const struct call *c) {
+    long status = c->outcome == OUTCOME_ANSWER ? c->transfer.reply.status : 0;
+    if (status == 429)
+        return THROTTLE_REFUSED;
+    if (status == 503 || c->outcome == OUTCOME_TIMEOUT || c->outcome == OUTCOME_NETWORK)
+        return THROTTLE_OVERLOADED;
+    return status >= 200 && status < 300 ? THROTTLE_OK : THROTTLE_OTHER;
 }
 
-/* Calls that may be in flight. While nothing at all comes back (as many attempts as may be in flight failed in a row), one
- * call asks and the others wait: a short outage must not use up the retries of all. */
-static int limit(const struct queue *n) {
-    return n->failures >= n->max_in_flight && n->failures > 1 ? 1 : n->max_in_flight;
+void queue_note(struct queue *n, const struct call *c, bool passing) {
+    struct ratelimit said;
+    const struct throttle_event e = {
+        .now = timer_now(),
+        .started = c->started,
+        .latency = c->transfer.reply.latency,
+        .kind = kind_of(c),
+        .retry_after = c->retry_after,
+        .in_flight = c->sent_with,
+    };
+    throttle_ended(&n->throttle, &e);
+    if (headers_rate_limit(&c->transfer.reply.headers, (int64_t)time(NULL), &said))
+        throttle_headers(&n->throttle, e.now, &said, n->sent);
+    n->failures = passing && e.kind != THROTTLE_REFUSED ? n->failures + 1 : 0;
+}
+
+/* While nothing at all comes back (as many attempts as may be in flight failed in a row), one call asks and the others wait:
+ * a short outage must not use up the retries of all. */
+int queue_limit(const struct queue *n) {
+    int limit = throttle_limit(&n->throttle);
+    return n->failures >= limit && n->failures > 1 ? 1 : limit;
+}
+
+double queue_rate(const struct queue *n) {
+    double learnt = throttle_rate(&n->throttle), most = n->throttle.config.rate;
+    return learnt > 0 && (most <= 0 || learnt < most) ? learnt : most;
 }
 
 void queue_put(struct queue *n, struct call *c) {
@@ -193,15 +223,15 @@ void queue_put(struct queue *n, struct call *c) {
 }
 
 /* The first calls that the client's own limits would let go wait for a token, a permit or the end of a pause: their
- * deadlines begin, and one whose deadline comes before the end of the pause need not wait for it. */
-static void begin_deadlines(struct queue *n) {
-    int count = limit(n) - n->sent;
+ * deadlines begin, and one whose deadline comes before `when`, until which the service asks to wait, need not wait. */
+static void begin_deadlines(struct queue *n, int64_t when) {
+    int count = queue_limit(n) - n->sent;
     for (struct link *l = n->waiting.next, *next; l != &n->waiting && count > 0; l = next, count--) {
         struct call *c = link_owner(l, struct call, link);
         next = l->next;
         call_begin_deadline(c);
-        if (c->limit.armed && c->limit.when < n->paused_until) {
-            c->retry_after = (double)(n->paused_until - timer_now()) / (double)NS_PER_SECOND;
+        if (c->limit.armed && c->limit.when < when) {
+            c->retry_after = (double)(when - timer_now()) / (double)NS_PER_SECOND;
             call_end(c, OUTCOME_LIMITED);
         }
     }
@@ -210,20 +240,19 @@ static void begin_deadlines(struct queue *n) {
 void queue_dispatch(struct queue *n) {
     if (n->closed)
         return;
-    while (!link_alone(&n->waiting) && n->sent < limit(n)) {
-        int64_t now = timer_now();
-        if (n->next_start > now && n->next_start >= n->paused_until) {
-            go_on_at(n, n->next_start, now);
+    while (!link_alone(&n->waiting) && n->sent < queue_limit(n)) {
+        int64_t now = timer_now(), next = throttle_next(&n->throttle, now);
+        if (n->paused_until > next)
+            next = n->paused_until;
+        if (next > now)
+            go_on_at(n, next, now);
+        if (next > now && next == n->throttle.fixed_next) /* the client's own rate: no deadline runs yet */
+            return;
+        if (next > now || !token_ready(n) || !permit_ready(n)) {
+            begin_deadlines(n, next);
             return;
         }
-        if (n->paused_until > now)
-            go_on_at(n, n->paused_until, now);
-        if (n->paused_until > now || !token_ready(n) || !permit_ready(n)) {
-            begin_deadlines(n);
-            return;
-        }
-        if (n->rate > 0)
-            n->next_start = now + timer_span(1 / n->rate);
+        throttle_started(&n->throttle, now);
         n->permits -= n->limited;
         call_send(link_owner(n->waiting.next, struct call, link));
     }

@@ -12,6 +12,7 @@
 #include "engine/loop.h"
 #include "engine/wait.h"
 #include "http/retry.h"
+#include "http/throttle.h"
 #include "http/transfer.h"
 
 struct call;
@@ -23,15 +24,15 @@ struct queue {
     struct loop *loop;
     const struct settings *settings; /* borrowed from the client */
     struct retry_policy retry;
-    double deadline, rate; /* seconds a call may take in all, calls a second; 0: no bound */
-    int max_in_flight;
+    double deadline; /* seconds a call may take in all; 0: no bound */
+    struct throttle throttle;
     struct link waiting;   /* calls to send, in the order asked */
     struct link in_flight; /* calls on the wire */
     struct link delayed;   /* calls that wait for their next attempt */
     int sent;              /* how many are in flight */
     int failures;          /* attempts in a row that failed for a reason that may pass */
-    struct timer timer;    /* when the queue may go on: a pause or the rate */
-    int64_t paused_until, next_start;
+    struct timer timer;    /* when the queue may go on */
+    int64_t paused_until;
     struct cond activity; /* signalled when any call ends, or a walk is closed */
     uint64_t ended;       /* counts these */
     uint64_t random;      /* state of the jitter */
@@ -59,6 +60,12 @@ struct queue {
 
 void queue_init(struct queue *n, struct loop *lp, const struct settings *settings);
 
+/* Calls that may be in flight now. */
+int queue_limit(const struct queue *n);
+
+/* Calls a second at the most, as the user says or as was learnt; 0: no bound. */
+double queue_rate(const struct queue *n);
+
 /* Gives up every call, as OUTCOME_CLOSED. Idempotent. */
 void queue_close(struct queue *n);
 
@@ -74,7 +81,7 @@ void queue_put(struct queue *n, struct call *c);
 /* Sets no call free before `when`: one that is refused for a limit speaks for all. */
 void queue_pause(struct queue *n, int64_t when);
 
-/* What an attempt came to, for the limits. `passing`: it failed for a reason that may pass. */
+/* What an attempt that is over came to, for the limits. `passing`: it failed for a reason that may pass. */
 void queue_note(struct queue *n, const struct call *c, bool passing);
 
 /* A new token (copied): calls that wait for one go. expires_in: seconds, negative: not known. False: out of memory. */

@@ -32,6 +32,8 @@ static const int REFRESH = 256;                       /* samples between probes 
 static const double GUESS_SPAN = 1;      /* seconds that a guess looks back at least: what came in sooner is a burst */
 static const double GUESS_BURST = 5;     /* as long as the rate is a guess */
 static const double GUESS_GROWTH = 0.05; /* for each call */
+static const double FEW = 1;             /* accepted calls, fewer of which tell nothing: then */
+static const double FEW_GROWTH = 0.2;    /* for each call: one stray refusal must not slow a service with room down */
 static const double GROWTH = 0.03;       /* for each call, times the square of a share: */
 static const double GROWTH_CALLS = 1200; /* calls since the refusal of so many, */
 static const double GROWTH_SECONDS = 50; /* or seconds of so many, if that is more */
@@ -122,7 +124,8 @@ static void grow_rate(struct throttle *t, int64_t now) {
         return;
     t->paced++;
     double share = least(most(t->paced / GROWTH_CALLS, seconds(t->to, now) / GROWTH_SECONDS), 2);
-    t->rate *= 1 + (t->measured ? GROWTH * share * share : GUESS_GROWTH);
+    double guess = t->first_accepted < FEW ? FEW_GROWTH : GUESS_GROWTH;
+    t->rate *= 1 + (t->measured ? GROWTH * share * share : guess);
     t->rate += CREEP * seconds(t->grown, now);
     t->grown = now;
 }
@@ -320,7 +323,7 @@ int64_t throttle_next(struct throttle *t, int64_t now) {
 
 void throttle_started(struct throttle *t, int64_t now) {
     if (t->config.rate > 0)
-        t->fixed_next = now + (int64_t)(SECOND / t->config.rate);
+        t->fixed_next = now + (int64_t)least(SECOND / t->config.rate, 3.2e18); /* a century at the most */
     if (!t->config.adaptive)
         return;
     if (t->opened == INT64_MIN)

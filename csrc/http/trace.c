@@ -112,6 +112,14 @@ bool trace_take(lua_State *L, struct trace *t) {
         lua_pushinteger(L, e->status);
         lua_setfield(L, -2, "status");
     }
+    if (e->limit) {
+        lua_pushinteger(L, e->limit);
+        lua_setfield(L, -2, "limit");
+    }
+    if (e->rate > 0) {
+        lua_pushnumber(L, e->rate);
+        lua_setfield(L, -2, "rate");
+    }
     if (e->seconds >= 0) {
         lua_pushnumber(L, e->seconds);
         lua_setfield(L, -2, "seconds");

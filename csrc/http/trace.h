@@ -16,6 +16,8 @@ struct trace_event {
     bool post;           /* of a POST, else of a GET */
     int attempt;         /* 0: none */
     long status;         /* 0: none */
+    int limit;           /* calls in flight that were learnt; 0: none */
+    double rate;         /* calls a second that were learnt; 0: none */
     double seconds;      /* elapsed, or the delay to come; negative: none */
     const char *message; /* copied; NULL: none */
 };

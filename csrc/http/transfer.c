@@ -312,6 +312,13 @@ static enum outcome judge(struct transfer *t, CURLcode code) {
     }
 }
 
+static int64_t latency_of(CURL *easy) {
+    curl_off_t sent = 0, first = 0; /* microseconds since the transfer began */
+    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+    curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
+    return first > sent ? (int64_t)(first - sent) * 1000 : 0;
+}
+
 static void finish(struct transfer *t, CURLcode code) {
     CURL *easy = t->handle.easy;
     loop_attempt_drop(t->loop, &t->timer);
@@ -320,6 +327,7 @@ static void finish(struct transfer *t, CURLcode code) {
     if (easy) {
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->reply.status);
         curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &t->reply.connects);
+        t->reply.latency = latency_of(easy);
     }
     if (code != CURLE_OK &&
         (!t->reply.message[0] || strstr(t->reply.message, "Unsupported proxy"))) /* that one quotes its password */

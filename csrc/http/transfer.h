@@ -51,6 +51,7 @@ struct exchange {
 struct reply {
     enum outcome outcome;
     long status, connects;
+    int64_t latency; /* ns from the request to the first byte of the answer; 0: none */
     struct buffer body;
     struct headers headers;
     bool body_over, headers_over, no_memory;

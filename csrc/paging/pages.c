@@ -10,7 +10,7 @@ enum {
 
 void pages_init(struct pages *p, struct client *client, int per_page, int lookahead) {
     bool finds = lookahead == PAGES_FIND_LOOKAHEAD;
-    int most = finds ? client->queue.max_in_flight : lookahead;
+    int most = finds ? client->queue.throttle.config.max_in_flight : lookahead;
     *p = (struct pages){
         .client = client,
         .per_page = per_page,

@@ -147,7 +147,7 @@ describe("Retry-After", function()
   end)
 
   it("of one call holds all calls of the client", function()
-    local client, id = H.client("firstfail=429:1;retry_after=1", { max_in_flight = 1 })
+    local client, id = H.client("firstfail=429:1;retry_after=1", { max_in_flight = 1, adaptive = false })
     local order = {}
     local seconds = timed(calira.run, function()
       local jobs = {}

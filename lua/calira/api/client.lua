@@ -43,7 +43,7 @@ local DEFAULTS <const> = {
 --- What CALIRA_TRACE=1 does: a line on stderr for each event.
 local function print_event(event)
   local parts = { "calira: " .. event.event }
-  for _, name in ipairs { "method", "path", "attempt", "status", "verdict", "seconds", "message" } do
+  for _, name in ipairs { "method", "path", "attempt", "status", "verdict", "seconds", "limit", "rate", "message" } do
     if event[name] then
       local value = event[name]
       if math.type(value) == "float" then value = ("%.3f"):format(value) end
