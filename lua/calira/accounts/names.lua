@@ -2,6 +2,7 @@
 -- Names compare exactly, then without regard to case (case_fold.lua).
 
 local case_fold <const> = require "calira.values.case_fold"
+local texts <const> = require "calira.values.text"
 
 local M = {}
 
@@ -16,7 +17,7 @@ function M.of(node)
 end
 
 --- The same, fit for a message.
-function M.shown(node) return (M.of(node):gsub("%c", "?")) end
+function M.shown(node) return texts.mask(M.of(node)) end
 
 --- The names from the top down to a node: `University / Physics / Optics`; or only its end, not much longer than `most` bytes.
 function M.path(node, most)
