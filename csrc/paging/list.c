@@ -145,16 +145,20 @@ static void end_naturally(lua_State *L, struct list *l) {
 
 /* ---- the source ---- */
 
-/* Closes what a reader holds while it is in the source: whether it came back, was closed there or was dropped, the list
- * is free for the others. */
-static int visit_close(lua_State *L) {
-    struct visit *v = luaL_checkudata(L, 1, READING);
+/* The reader is in the source no more. */
+static void leave(struct visit *v) {
     struct list *l = v->list;
     v->list = NULL;
     if (l) {
         l->reading = false;
         cond_signal(&l->idle);
     }
+}
+
+/* Closes what a reader holds while it is in the source: whether it came back, was closed there or was dropped, the list
+ * is free for the others. */
+static int visit_close(lua_State *L) {
+    leave(luaL_checkudata(L, 1, READING));
     return 0;
 }
 
@@ -191,6 +195,7 @@ static int take_error(lua_State *L, struct list *l) {
 static int fetch_k(lua_State *L, int status, lua_KContext ctx) {
     (void)ctx;
     struct list *l = lua_touserdata(L, FETCH_LIST);
+    leave(lua_touserdata(L, FETCH_VISIT)); /* first: to close the slot is a call, which a hook's error can prevent */
     lua_closeslot(L, FETCH_VISIT);
     if (status != LUA_OK && status != LUA_YIELD)
         return take_error(L, l);

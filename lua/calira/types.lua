@@ -250,7 +250,10 @@ function Tree:missing() end
 ---@field unseen integer how many more the total promises than the server gives
 ---@field duplicates integer records that came again
 ---@field gone integer records whose details were gone
+---@field undetailed integer records without a usable id, delivered without their details
+---@field unreadable integer bookings whose start could not be read, delivered whatever `from` and `to` say
 ---@field filtered integer records that a filter dropped
+---@field accounts integer how many accounts were asked, of a list under one
 ---@field passes integer how often the list was read
 ---@field pages integer
 ---@field requests integer
@@ -365,14 +368,16 @@ function List:close() end
 --- Options of lists whose records have a call of their own.
 ---@class calira.DetailOptions: calira.ListOptions
 ---@field details? boolean the full record of each, laid over the summary
+---@field unordered? boolean with details or under: deliver whatever is there first
 
 --- Options of lists that can be asked across accounts.
 ---@class calira.UnderOptions: calira.DetailOptions
 ---@field under? calira.Key every lab under this account; for projects, every account
----@field unordered? boolean deliver whatever is there first
+---@field shard? string of these accounts only a share: `"3/16"` is the third of sixteen
 ---@field on_error? fun(err: calira.Error, node: calira.Node): boolean? sees an error of one account; true skips the rest of it
 
 ---@class calira.AccountsOptions: calira.DetailOptions
+---@field shard? string only a share of them: `"3/16"` is the third of sixteen
 
 ---@class calira.BookingsOptions: calira.UnderOptions
 ---@field provider? calira.Id the lab that provides them

@@ -270,6 +270,28 @@ describe("tree:find", function()
     end)
   end
 
+  it("takes names and paths in any case of Latin, Greek and Cyrillic", function()
+    local zurich = build { organisation(1, "Université de Zürich"), lab(2, "ΟΠΤΙΚΉΣ", 1), lab(3, "Лаборатория Ёлки", 1), lab(4, "Straße", 1) }
+    for name, id in pairs {
+      ["UNIVERSITÉ DE ZÜRICH"] = 1, ["οπτικής"] = 2, ["ЛАБОРАТОРИЯ ЁЛКИ"] = 3, ["STRASSE"] = 4,
+      ["UNIVERSITÉ DE ZÜRICH / straSSe"] = 4, ["université de zürich / ЛАБОРАТОРИЯ ЁЛКИ"] = 3,
+    } do
+      assert.equal(id, zurich:find(name).id, name)
+    end
+    assert.matches("Université de Zürich", refusal(zurich, "UNIVERSITÉ DE ZÜRCH"), 1, true)
+    refusal(zurich, "Universite de Zürich x")
+  end)
+
+  it("knows its nodes from accounts that look like them", function()
+    local is_node = require("calira.accounts.tree").is_node
+    local small = build { organisation(1, "U"), lab(2, "L", 1) }
+    assert.is_true(is_node(small.by_id[1]) and is_node(small:find "L"))
+    for _, other in ipairs { { id = 1, name = "U", labs = {}, departments = {} }, {}, 1, "U", true, setmetatable({}, { __index = small }) } do
+      assert.is_false(is_node(other))
+    end
+    assert.is_false(is_node(nil))
+  end)
+
   it("refuses to choose between namesakes", function()
     local message = refusal(tree, "Optics")
     assert.matches("University / Physics / Optics (lab 30)", message, 1, true)

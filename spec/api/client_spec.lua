@@ -119,6 +119,32 @@ describe("the calls", function()
     refused(client, id, client.groups, client, { under = 201, account = 102 })
   end)
 
+  it("refuses options that would have no effect", function()
+    local client, id = H.client()
+    local f = function() end
+    assert.matches("on_error goes with under", refused(client, id, client.bookings, client, { on_error = f }), 1, true)
+    assert.matches("on_error goes with under", refused(client, id, client.groups, client, { account = 102, on_error = f }), 1, true)
+    assert.matches("shard goes with under", refused(client, id, client.bookings, client, { shard = "1/2" }), 1, true)
+    assert.matches("unordered goes with under or details", refused(client, id, client.bookings, client, { unordered = true }), 1, true)
+    assert.matches("unordered goes with details", refused(client, id, client.accounts, client, { unordered = true }), 1, true)
+    refused(client, id, client.projects, client, { account = 101, on_error = f })
+    refused(client, id, client.equipment_bookings, client, 1, { unordered = true })
+    for _, bad in ipairs { "3", "0/4", "5/4", 3, true } do refused(client, id, client.bookings, client, { under = 201, shard = bad }) end
+    client:bookings { unordered = false }:close()
+    client:accounts { details = true, unordered = true }:close()
+  end)
+
+  it("says where a name belongs that is given as an account's id", function()
+    local client, id = H.client()
+    for _, name in ipairs { "Optics", "Mass Spectrometry", "NMR-Suite", "Café" } do
+      assert.matches("under = name", refused(client, id, client.bookings, client, { provider = name }), 1, true)
+      assert.matches("under = name", refused(client, id, client.equipment, client, { account = name }), 1, true)
+      refused(client, id, client.groups, client, { account = name })
+      refused(client, id, client.projects, client, { account = name })
+    end
+    for _, good in ipairs { 102, "102", "lab_102", { id = 102 } } do client:bookings { provider = good }:close() end
+  end)
+
   it("form_response takes an entry of custom_form_responses", function()
     asks("/custom_form_response/9001", function(c) return c:form_response { response_id = 9001, custom_form_version_id = 1 } end)
   end)

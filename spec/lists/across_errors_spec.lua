@@ -59,6 +59,47 @@ describe("an error of one lab", function()
     end
   end)
 
+  it("is told to on_error once about a lab, though its details fail as well", function()
+    for _, answer in ipairs { true, false } do
+      local client = helper.client "failpage=403:2;failpath=403:bookings%2F1010000099"
+      local asked = 0
+      local list = client:bookings { under = 101, details = true, on_error = function()
+        asked = asked + 1
+        return answer
+      end }
+      local count = 0
+      local ok, err = pcall(function() for _ in list do count = count + 1 end end)
+      assert.same({ answer, 99, 1 }, { ok, count, asked })
+      if answer then
+        assert.equal(1, #list:report().skipped)
+      else
+        assert.equal("forbidden", err.kind)
+        assert.equal(1, select(2, err.message:gsub("%(id 101%)", "")))
+      end
+    end
+  end)
+
+  it("is not what closes the client", function()
+    local client, asked = helper.client "latency=50", 0
+    local list = client:bookings { under = 201, on_error = function() asked = asked + 1 return true end }
+    list:next()
+    client:close()
+    assert.equal("closed", helper.failure(list.collect, list).kind)
+    assert.equal(0, asked)
+  end)
+
+  it("is one of an account without a usable id, when it is its turn", function()
+    local client = helper.client()
+    local node = client:tree():find(211)
+    node.labs[3].id = "../x"
+    local list, count = client:bookings { under = node }, 0
+    local err = helper.failure(function() for _ in list do count = count + 1 end end)
+    assert.same({ "argument", 1 }, { err.kind, count })
+    list = client:bookings { under = node, on_error = function() return true end }
+    assert.equal(101, #(list:collect()))
+    assert.equal(4, list:report().accounts)
+  end)
+
   it("that on_error does not skip is raised", function()
     for _, answer in ipairs { false, 0 } do
       local client = helper.client(FAILS)

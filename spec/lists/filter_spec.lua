@@ -52,6 +52,14 @@ describe("filter.compile", function()
     end)
   end
 
+  it("says which bookings it could not read", function()
+    local keep = compile { from = at(9), status = "Confirmed" }
+    assert.same({ true, true }, { keep { status = "Confirmed", start_time = "soon" } })
+    assert.same({ true }, { keep { status = "Confirmed", start_time = at(9) } })
+    assert.same({ false }, { keep { status = "Pending", start_time = "soon" } })
+    assert.same({ true }, { compile { status = "Confirmed" } { status = "Confirmed", start_time = "soon" } })
+  end)
+
   it("puts every booking into one of two adjoining spans, or both where it crosses", function()
     for first = 0, 23 do
       for last = first, 23 do
@@ -74,6 +82,7 @@ describe("filter.compile", function()
     { { status = "confirmed" }, { status = "Confirmed" }, true },
     { { status = "CONFIRMED" }, { status = "confirmed" }, true },
     { { status = "Pending" }, { status = "Confirmed" }, false },
+    { { status = "BESTÄTIGT" }, { status = "bestätigt" }, true },
     { { status = { "pending", "Confirmed" } }, { status = "Confirmed" }, true },
     { { status = { "pending", "Completed" } }, { status = "Confirmed" }, false },
     { { status = "no such" }, { status = "Confirmed" }, false },

@@ -276,8 +276,9 @@ describe("report()", function()
     local list = client:bookings { provider = 102, status = "pending" }
     local kept = #list:collect()
     assert.same({
-      verdict = "complete", received = 250, delivered = kept, filtered = 250 - kept, unseen = 0, duplicates = 0, gone = 0, passes = 1,
-      pages = 3, requests = 3, total_first = 250, total_last = 250,
+      verdict = "complete", received = 250, delivered = kept, filtered = 250 - kept, unseen = 0, duplicates = 0,
+      gone = 0, undetailed = 0, unreadable = 0, accounts = 0,
+      passes = 1, pages = 3, requests = 3, total_first = 250, total_last = 250,
     }, list:report())
   end)
 

@@ -1,5 +1,8 @@
 --- Names and paths of accounts: how `tree.lua` finds one by its name, and which names resemble one that does not exist. Nothing waits.
--- Names compare exactly, then without regard to the case of ASCII letters (`string.lower` in the C locale).
+-- Names compare exactly, then without regard to case (case_fold.lua).
+
+local case_fold <const> = require "calira.values.case_fold"
+local texts <const> = require "calira.values.text"
 
 local M = {}
 
@@ -12,6 +15,9 @@ local function as_it_is(text) return text end
 function M.of(node)
   return type(node.name) == "string" and node.name or ("account %s"):format(node.id or "without id")
 end
+
+--- The same, fit for a message.
+function M.shown(node) return texts.mask(M.of(node)) end
 
 --- The names from the top down to a node: `University / Physics / Optics`; or only its end, not much longer than `most` bytes.
 function M.path(node, most)
@@ -28,13 +34,13 @@ end
 
 -- ── Matching ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
---- An index of nodes by name, once as it is and once in lower case.
+--- An index of nodes by name, once as it is and once without regard to case.
 ---@param walk function an iterator over nodes
 function M.index(walk)
-  local index = { nodes = {}, [as_it_is] = {}, [string.lower] = {} }
+  local index = { nodes = {}, [as_it_is] = {}, [case_fold] = {} }
   for node in walk do
     index.nodes[#index.nodes + 1] = node
-    for _, fold in ipairs { as_it_is, string.lower } do
+    for _, fold in ipairs { as_it_is, case_fold } do
       local name, by_name = fold(M.of(node)), index[fold]
       local namesakes = by_name[name]
       if namesakes then namesakes[#namesakes + 1] = node else by_name[name] = { node } end
@@ -73,7 +79,7 @@ end
 ---@return table[] nodes
 function M.matches(index, text)
   local found = matches(index, text, as_it_is)
-  return #found > 0 and found or matches(index, text, string.lower)
+  return #found > 0 and found or matches(index, text, case_fold)
 end
 
 -- ── Guessing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,13 +134,13 @@ end
 ---@return table[] nodes
 function M.nearest(index, text)
   if #text > LONGEST_GUESS then return {} end
-  local wanted, is_path = text:lower(), text:find(SEPARATOR, 1, true)
+  local wanted, is_path = case_fold(text), text:find(SEPARATOR, 1, true)
   local limit, near, scores, seen = math.max(1, math.min(#wanted // 3, 4)), {}, {}, {}
   for _, node in ipairs(index.nodes) do
-    local candidate = (is_path and M.path(node, 2 * LONGEST_GUESS) or M.of(node)):lower()
+    local candidate = case_fold(is_path and M.path(node, 2 * LONGEST_GUESS) or M.of(node))
     if not seen[candidate] then
       seen[candidate] = true
-      local points = score(wanted, candidate, limit) or is_path and score(wanted, M.of(node):lower(), limit)
+      local points = score(wanted, candidate, limit) or is_path and score(wanted, case_fold(M.of(node)), limit)
       if points then
         near[#near + 1] = node
         scores[node] = { points, #near }

@@ -16,6 +16,12 @@ local SHOWN <const> = 5                -- candidates that an error message or a 
 -- Only "lab" is shown in the API reference; the others are inferred from its prose.
 local KINDS <const> = { organisation = "organisation", organization = "organisation", department = "department", lab = "lab" }
 
+--- Every node that was ever made and is still there: what a full account is not, though it has fields of the same names.
+local all_nodes <const> = setmetatable({}, { __mode = "k" })
+
+--- Whether a value is a node of a tree.
+function M.is_node(value) return all_nodes[value] == true end
+
 --- "organisation", "department" or "lab"; nil for a type that is not known.
 local function kind_of(node)
   return type(node.account_type) == "string" and KINDS[node.account_type:lower()] or nil
@@ -55,6 +61,7 @@ local function nodes_of(accounts)
       local node = {}
       for field, value in pairs(account) do node[field] = value end
       node.parent, node.departments, node.labs = nil, {}, {}
+      all_nodes[node] = true
       nodes[#nodes + 1] = node
       if usable then by_id[id] = node end
     end

@@ -6,6 +6,7 @@ local lists <const> = require "calira.lists"
 local oauth <const> = require "calira.oauth"
 local options <const> = require "calira.values.options"
 local routes <const> = require "calira.api.routes"
+local shard <const> = require "calira.accounts.shard"
 local supply <const> = require "calira.tasks.supply"
 local tree <const> = require "calira.accounts.tree"
 
@@ -94,15 +95,22 @@ local LIST <const> = {
   lookahead = kind.whole(0, 64), params = kind.table, strict = kind.boolean, exact = kind.boolean, resume = kind.any,
   where = kind.callable, on_page = kind.callable,
 }
-local DETAILED <const> = { details = kind.boolean }
+local DETAILED <const> = { details = kind.boolean, unordered = kind.boolean }
 local DATED <const> = {
   from = kind.any, to = kind.any, status = kind.any, except_status = kind.any, forms = kind.boolean, equipment = kind.boolean,
 }
 local TYPED <const> = { booking_type = kind.any }
-local UNDER <const> = { under = kind.any, unordered = kind.boolean, on_error = kind.callable }
+local UNDER <const> = { under = kind.any, on_error = kind.callable, shard = shard.read }
 
 local function add(to, from)
   for name, value in pairs(from or {}) do to[name] = value end
+end
+
+--- An account as an option: an id. A word without a digit is one by the rules for paths, but surely meant as a name.
+local function account_id(value)
+  local id = kind.id(value)
+  if type(value) == "string" and not value:find "%d" then id = nil end
+  return id, "an id; for an account's name use under = name"
 end
 
 --- The options that a list call takes.
@@ -114,9 +122,9 @@ local function kinds_of(route)
   if route.typed then add(kinds, TYPED) end
   if route.under then
     add(kinds, UNDER)
-    kinds[route.under] = kind.id
+    kinds[route.under] = account_id
   end
-  for name in pairs(route.parameters or {}) do kinds[name] = kind.id end
+  if route.shared then kinds.shard = shard.read end
   for name in pairs(route.flags or {}) do kinds[name] = kind.boolean end
   return kinds
 end
@@ -140,6 +148,18 @@ end
 
 local function fill_path(path, arguments)
   return (path:gsub("{(%w+)}", arguments))
+end
+
+--- Refuses options that would have no effect.
+local function check_together(route, what, given)
+  local function refuse(message) core.raise("argument", what .. ": " .. message) end
+  local under = given.under ~= nil
+  if under and given[route.under] ~= nil then refuse(("under and %s do not go together"):format(route.under)) end
+  if given.on_error and not under then refuse "on_error goes with under" end
+  if given.shard and not under and not route.shared then refuse "shard goes with under" end
+  if given.unordered and not (under or given.details or given.forms or given.equipment) then
+    refuse(route.under and "unordered goes with under or details" or "unordered goes with details")
+  end
 end
 
 -- ── Lists ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -175,9 +195,7 @@ local function list_method(name, route)
         :format(name, tostring(given), route.one))
     end
     given = options.check(given, kinds, name)
-    if route.under and given.under ~= nil and given[route.under] ~= nil then
-      core.raise("argument", ("%s: under and %s do not go together"):format(name, route.under))
-    end
+    check_together(route, name, given)
     if route.accounts then
       if given.under == nil and given.account == nil then
         core.raise("argument", ("%s takes one of the options account and under"):format(name))

@@ -1,12 +1,12 @@
 --- The API as data: the only place that knows a path. Sources: API.md, "The calls".
 -- A list: `path`, `scope`, `one` (the call of a single record, by which `details` are asked), `parameters` (option → query parameter),
 -- `flags` (options that are booleans), `under` (the option that names an account; `accounts`: of every account, not of every lab),
--- `dated` (bookings' filters; `typed`: with a booking type). A record: `path` with a `{name}` for each argument, `many` (the call of the
--- list, for messages), `id` (the field that names it in records that refer to it).
+-- `shared` (its records are accounts, which have shares), `dated` (bookings' filters; `typed`: with a booking type). A record: `path` with
+-- a `{name}` for each argument, `many` (the call of the list, for messages), `id` (the field that names it in records that refer to it).
 
 return {
   lists = {
-    accounts = { path = "/accounts", scope = "read_accounts", one = "account" },
+    accounts = { path = "/accounts", scope = "read_accounts", one = "account", shared = true },
     bookings = {
       path = "/bookings", scope = "read_bookings", one = "booking",
       parameters = { provider = "provider_account" }, under = "provider", dated = true, typed = true,

@@ -29,6 +29,7 @@ local function request_of(call, options)
   end
   local under = call.under
   parts[#parts + 1] = type(under) == "table" and tostring(under.id) or tostring(under)
+  if options.shard then parts[#parts + 1] = "shard\2" .. options.shard end -- without one, the cursors of before stay good
   return table.concat(parts, "\0")
 end
 

@@ -1,16 +1,19 @@
 --- Details: a source that asks for the full record of each summary, for forms and for instruments, as many at once as the client
--- allows, and delivers in order. The window refills as records are taken, and holds no more than it has calls in flight.
+-- allows, and delivers in order. What has come and waits for its turn is bounded by the window; before the reader reads on, no more is
+-- asked for than the client has calls in flight. That an interrupt loses nothing: see stages.lua.
 
 local core <const> = require "calira.core"
 local options <const> = require "calira.values.options"
+local stages <const> = require "calira.lists.stages"
 
 local M = {}
 
 local Details = {}
 Details.__index = Details
 
--- An entry of the window: `record`, `page`, `node`, `last` (of its page); `full`, `instrument`: requests; `forms`: an array of
--- requests; `empty`: stands for a page without records.
+-- An entry of the window: `record`, `batch` and `place`: where it was below; `full`, `instrument`: requests; `forms`: an array of requests;
+-- `empty`: stands for a page without records.
+-- `out` is what was delivered last, with the counts of all that was: it changes by one assignment.
 
 local function is_gone(err) return core.is_error(err) and err.kind == "not_found" end
 
@@ -18,6 +21,13 @@ local function is_gone(err) return core.is_error(err) and err.kind == "not_found
 local function cancel(entry)
   if entry.full then entry.full:cancel() end
   for _, request in ipairs(entry.forms or {}) do request:cancel() end
+end
+
+local function is_done(entry)
+  for _, request in ipairs(entry.forms or {}) do
+    if not request:done() then return false end
+  end
+  return entry.empty or ((not entry.full or entry.full:done()) and (not entry.instrument or entry.instrument:done()))
 end
 
 -- ── Asking ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -41,23 +51,37 @@ function Details:instrument_of(record)
   return request
 end
 
-function Details:enter(record, page, node, last)
-  local id = options.id_text(record)
-  local entry = { record = record, page = page, node = node, last = last }
-  if self.full and id then entry.full = self:request(self.full, id, self.account or node and options.id_text(node)) end
-  if self.with_equipment then entry.instrument = self:instrument_of(record) end
+--- Takes the next record of a batch into the window: one assignment, so that an interrupt finds it there or not.
+function Details:enter(batch)
+  local place = batch.place + 1
+  local record = batch.records[place]
+  local entry = { record = record, batch = batch, place = place, empty = record == nil }
+  if record then
+    local id = options.id_text(record)
+    if self.full then
+      entry.undetailed = not id
+      entry.full = id and self:request(self.full, id, self.account or batch.node and options.id_text(batch.node))
+    end
+    if self.with_equipment then entry.instrument = self:instrument_of(record) end
+  end
   self.window[#self.window + 1] = entry
+end
+
+--- The batch below of which records may be left; nil where none are.
+function Details:batch_left()
+  local batch, newest = self.held, self.window[#self.window]
+  if newest and newest.batch == batch then batch.place = math.max(batch.place, newest.place) end
+  return batch.place < batch.count and batch or nil
 end
 
 --- Takes another batch from below. False where that is at its end, or failed, which is told once the window is empty.
 function Details:pull()
-  local ok, records, page, node, part = pcall(self.below.batch, self.below)
+  local ok, records, page, node, part = pcall(self.below.batch, self.below, self.held.records or false)
   if not ok then
     if not core.is_error(records) then error(records, 0) end -- an interrupt, not an answer
     self.failure = records
   elseif records then
-    self.batch_below = { records = records, place = 0, page = page, node = node, part = part }
-    if #records == 0 then self.window[#self.window + 1] = { empty = true, page = page, node = node, last = not part } end
+    self.held = { records = records, page = page, node = node, part = part, place = 0, count = math.max(#records, 1) }
     return true
   elseif records == false then
     self.broken = { page }
@@ -66,15 +90,31 @@ function Details:pull()
   return false
 end
 
---- Fills the window. Waits for the source below only where there is nothing to deliver meanwhile.
-function Details:refill()
-  while #self.window < self.most and #self.window < self.wanted do
-    local batch = self.batch_below
-    if batch and batch.place < #batch.records then
-      batch.place = batch.place + 1
-      self:enter(batch.records[batch.place], batch.page, batch.node, batch.place == #batch.records and not batch.part)
-    elseif self.at_end or (#self.window > 0 and not self.below:ready()) or not self:pull() then
+--- Whether another record may be asked about: the window has room, the reader wants it, and there are calls to spare.
+function Details:has_room()
+  local entries = #self.window
+  if entries >= (self.returned and self.room or self.at_once) or entries >= self.most_delivered - self.out.delivered then return false end
+  local flying = 0
+  for _, entry in ipairs(self.window) do
+    if not is_done(entry) then flying = flying + 1 end
+  end
+  return flying < self.at_once
+end
+
+--- Fills the window. Waits for the source below only if it may, and there is nothing to deliver meanwhile.
+function Details:refill(may_wait)
+  while self:has_room() do
+    local batch = self:batch_left()
+    if batch then
+      self:enter(batch)
+      batch.place = self.window[#self.window].place
+    elseif self.at_end then
       return
+    elseif may_wait and #self.window == 0 or self.below:ready() then
+      if not self:pull() then return end
+    else
+      self.below:start() -- nothing else asks for it
+      if not self.below:ready() then return end
     end
   end
 end
@@ -85,12 +125,14 @@ end
 function Details:ask_forms()
   for _, entry in ipairs(self.window) do
     if not entry.forms and entry.full and entry.full:done() then
-      entry.forms = {}
+      local forms = {}
       local ok, full = pcall(entry.full.wait, entry.full)
+      if not ok and not core.is_error(full) then error(full, 0) end
       for _, named in ipairs(ok and type(full.custom_form_responses) == "table" and full.custom_form_responses or {}) do
         local id = options.id_text(named, self.routes.form_response.id)
-        if id then entry.forms[#entry.forms + 1] = self:request(self.routes.form_response, id) end
+        if id then forms[#forms + 1] = self:request(self.routes.form_response, id) end
       end
+      entry.forms = forms
     end
   end
 end
@@ -106,7 +148,15 @@ function Details:answer(request)
   error(record, 0)
 end
 
---- Completes the record of an entry; nil where it is gone. May wait.
+--- A copy, down to its last table: bookings of one instrument are not to share it.
+local function copied(value)
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for name, field in pairs(value) do copy[name] = copied(field) end
+  return copy
+end
+
+--- Completes the record of an entry; nil where it is gone. May wait, and be asked again.
 function Details:complete(entry)
   local record = entry.record
   if entry.full then
@@ -114,76 +164,92 @@ function Details:complete(entry)
     if not full then return nil end
     for name, value in pairs(full) do record[name] = value end
   end
-  if self.with_forms then
+  if self.with_forms and entry.full then
     self:ask_forms()
     local forms = {}
     for _, request in ipairs(entry.forms or {}) do forms[#forms + 1] = self:answer(request) end
     record.form_responses = forms
   end
-  if entry.instrument then record.equipment = self:answer(entry.instrument) or record.equipment end
+  if entry.instrument then record.equipment = copied(self:answer(entry.instrument)) or record.equipment end
   return record
 end
 
-local function is_done(entry)
-  for _, request in ipairs(entry.forms or {}) do
-    if not request:done() then return false end
-  end
-  return entry.empty or ((not entry.full or entry.full:done()) and (not entry.instrument or entry.instrument:done()))
-end
-
---- The place in the window of the entry to deliver next. May wait.
+--- The entry to deliver next: the first one, or, unordered, any that is complete. May wait.
 function Details:choose()
-  while self.unordered and not self.closed do
+  while not self.closed do
     local seen = core.activity(self.client)
+    self:refill(false)
     if self.with_forms then self:ask_forms() end
     for place, entry in ipairs(self.window) do
-      if is_done(entry) then return place end
+      if is_done(entry) then return entry end
+      if place == 1 and not self.unordered then break end
     end
     core.await_activity(self.client, seen)
   end
-  return 1
 end
 
 -- ── The source ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 --- What follows where a record of an account could not be completed: see Across:blame. What is left of an account that is skipped goes.
 function Details:failed(entry, err)
-  if not (entry.node and core.is_error(err)) or self.closed then error(err, 0) end
-  local went_on, own = self.below:blame(err, entry.node)
+  local node = entry.batch.node
+  if not (node and core.is_error(err)) or self.closed then error(err, 0) end
+  local went_on, own = self.below:blame(err, node)
   if not went_on then return false, own end
-  local window = self.window
-  self.window = {}
-  for _, each in ipairs(window) do
-    if each.node == entry.node then cancel(each) else self.window[#self.window + 1] = each end
+  local batch, left = self:batch_left(), {}
+  if batch and batch.node == node then batch.place = batch.count end
+  for _, each in ipairs(self.window) do
+    if each.batch.node == node then cancel(each) else left[#left + 1] = each end
   end
-  if self.batch_below and self.batch_below.node == entry.node then self.batch_below = nil end
+  self.window = left
   return true
 end
 
---- Takes the entry at a place out of the window: a batch of its record.
-function Details:deliver(place, record)
-  local entry = table.remove(self.window, place)
-  if record then
-    self.wanted = self.wanted - 1
-  elseif not entry.empty then
-    self.gone = self.gone + 1
+--- Takes the entry that was delivered last out of the window.
+function Details:settle()
+  local out = self.out
+  if not out.entry then return end
+  for place, entry in ipairs(self.window) do
+    if entry == out.entry then
+      table.remove(self.window, place)
+      break
+    end
   end
-  self:refill()
-  return { record }, entry.page, entry.node, not entry.last
+  out.entry = nil
 end
 
-function Details:batch()
+--- Delivers an entry: a batch of its record.
+function Details:deliver(entry, record)
+  local before, batch = self.out, entry.batch
+  self.out = {
+    records = { record }, page = batch.page, node = batch.node, part = entry.place < batch.count or batch.part, entry = entry,
+    delivered = before.delivered + (record and 1 or 0), gone = before.gone + (record == nil and not entry.empty and 1 or 0),
+    undetailed = before.undetailed + (entry.undetailed and 1 or 0),
+  }
+  self:batch_left() -- before the newest entry goes
+  self:settle()
+  self:refill(false)
+end
+
+local function batch_of(out) return out.records, out.page, out.node, out.part end
+
+function Details:batch(taken)
+  self:batch_left()
+  self:settle()
+  if stages.missed(self.out.records, taken) then return batch_of(self.out) end
+  if self.out.delivered > 0 then self.returned = true end -- it is being read on
   while not self.closed do
-    if self.with_forms then self:ask_forms() end
-    self:refill()
+    self:refill(true)
     if #self.window == 0 then break end
-    local place = self:choose()
-    local entry = self.window[place]
+    local entry = self:choose()
     if self.closed then break end
     local ok, record = true, nil
     if not entry.empty then ok, record = pcall(self.complete, self, entry) end
     if self.closed and ok then break end
-    if ok then return self:deliver(place, record) end
+    if ok then
+      self:deliver(entry, record)
+      return batch_of(self.out)
+    end
     local went_on, err = self:failed(entry, record)
     if not went_on then return false, err end
   end
@@ -196,40 +262,47 @@ function Details:total() return self.below:total() end
 function Details:progress() return self.below:progress() end
 
 function Details:want(count)
-  self.wanted = count
+  self.most_delivered = self.out.delivered + count
   self.below:want(count)
 end
 
+--- Whether records were taken from below that were not delivered.
+function Details:has_left()
+  local batch = self:batch_left()
+  return #self.window > (self.out.entry and 1 or 0) or batch ~= nil and #batch.records > 0
+end
+
 function Details:report()
-  local report = self.below:report()
-  local batch = self.batch_below
-  report.gone = self.gone
+  local report, out = self.below:report(), self.out
+  report.gone, report.undetailed = out.gone, out.undetailed
   report.requests = report.requests + self.requests
-  if self.left or #self.window > 0 or (batch and batch.place < #batch.records) then report.verdict = "partial" end
+  if self.left or self:has_left() or out.undetailed > 0 and report.verdict == "complete" then report.verdict = "partial" end
   return report
 end
 
 function Details:size(node) return self.below:size(node) end
 
 function Details:close()
-  local batch = self.batch_below
-  self.left = self.left or #self.window > 0 or (batch and batch.place < #batch.records)
+  self.left = self.left or self:has_left()
   for _, entry in ipairs(self.window) do cancel(entry) end
   for _, request in pairs(self.instruments) do request:cancel() end
-  self.window, self.batch_below, self.at_end, self.closed = {}, nil, true, true
+  self.held.place = self.held.count
+  self.window, self.at_end, self.closed = {}, true, true
   self.below:close()
 end
 
 --- Lays details over a source, as the options ask; without any, the source itself.
 ---@param call table `one`: the route of the full record; `account`: id, where that route needs one; `routes`: the record routes
-function M.over(source, client, call, given)
+---@param room integer details that may be ahead of the reader, once it reads on
+function M.over(source, client, call, given, room)
   local full = given.details or given.forms
   if not (full or given.equipment) then return source end
   return setmetatable({
     below = source, client = client, routes = call.routes, account = call.account, full = full and call.one or nil,
     with_forms = given.forms, with_equipment = given.equipment, unordered = given.unordered,
-    window = {}, most = core.options(client).max_in_flight, wanted = given.limit or math.huge,
-    instruments = {}, counted = setmetatable({}, { __mode = "k" }), gone = 0, requests = 0,
+    window = {}, room = room, at_once = core.options(client).max_in_flight, most_delivered = given.limit or math.huge,
+    held = { place = 0, count = 0 }, out = { delivered = 0, gone = 0, undetailed = 0 },
+    instruments = {}, counted = setmetatable({}, { __mode = "k" }), requests = 0,
   }, Details)
 end
 

@@ -7,83 +7,18 @@ local cursors <const> = require "calira.lists.cursors"
 local details <const> = require "calira.lists.details"
 local filter <const> = require "calira.lists.filter"
 local across <const> = require "calira.lists.across"
+local names <const> = require "calira.accounts.names"
+local shard <const> = require "calira.accounts.shard"
+local stages <const> = require "calira.lists.stages"
 
 local M = {}
 
--- ── Stages ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
---- A source that changes what another one brings. What it does not say itself, that one says.
-local Stage = {}
-Stage.__index = Stage
-
-for _, method in ipairs { "total", "progress", "report", "want", "close", "ready", "size", "blame" } do
-  Stage[method] = function(self, ...)
-    local below = self.below
-    return below[method](below, ...)
-  end
-end
-
---- Calls a function of the user's; where it fails, the list is closed and the error raised unchanged: a batch of false and the error.
-local Observed = setmetatable({}, Stage)
-Observed.__index = Observed
-
-function Observed:batch()
-  local below = self.below
-  local records, page, node, part, pass, pages = below:batch()
-  if not records then return records, page end
-  local received, total = below:progress()
-  local event = { page = page, pages = pages, received = received, total = total, pass = pass, node = node }
-  local ok, err = pcall(self.on_page, event)
-  if not ok then return false, err end
-  return records, page, node, part
-end
-
---- Keeps the records that a test lets pass, in place. Where the test fails, those before are delivered first.
-local Filtered = setmetatable({}, Stage)
-Filtered.__index = Filtered
-
---- Sifts; `state.kept` and `state.tried` count, also where `keep` fails.
-local function sift(records, keep, state)
-  for i = 1, #records do
-    local record = records[i]
-    state.tried = i
-    if keep(record) then
-      state.kept = state.kept + 1
-      records[state.kept] = record
-    end
-  end
-end
-
-function Filtered:batch()
-  if self.broken then return false, self.broken[1] end
-  local below = self.below
-  local records, page, node, part = below:batch()
-  if not records then return records, page end
-  local state = { kept = 0, tried = 0 }
-  local count = #records
-  local ok, err = pcall(sift, records, self.keep, state)
-  for i = state.kept + 1, count do records[i] = nil end
-  self.dropped = self.dropped + (ok and state.tried or state.tried - 1) - state.kept
-  if not ok then
-    if state.kept == 0 then return false, err end
-    self.broken = { err }
-  end
-  return records, page, node, part
-end
-
-function Filtered:ready() return self.broken ~= nil or self.below:ready() end
-
-function Filtered:report()
-  local report = self.below:report()
-  report.filtered = self.dropped
-  return report
-end
-
---- The test of all filters together, or nil.
+--- The tests of this library's own filters together, or nil.
 local function test_of(options)
-  local matches, where = filter.compile(options), options.where
-  if matches and where then return function(record) return matches(record) and where(record) end end
-  return matches or where
+  local matches = filter.compile(options)
+  if not options.shard or options.under ~= nil then return matches end
+  local falls_to = shard.test(options.shard)
+  return function(record) return falls_to(record.id) and (not matches or matches(record)) end
 end
 
 -- ── The end of a list ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -94,8 +29,25 @@ local REASONS <const> = {
   clamped = "the server answered with another page than the one asked for before its total was reached",
 }
 
+local AHEAD <const> = 4 -- pages or details ahead of the reader of a list, for each call that the client may have in flight
+local SHOWN <const> = 5 -- labs that a message names
+
+--- `Optics (id 105), NMR Suite (id 108): `, the labs whose own verdict this is; of a list of its own nothing.
+local function labs_with(verdict, parts)
+  local shown, count = {}, 0
+  for _, part in ipairs(parts or {}) do
+    if part.report.verdict == verdict then
+      count = count + 1
+      if count <= SHOWN then shown[count] = ("%s (id %s)"):format(names.shown(part.node), part.node.id) end
+    end
+  end
+  if count > SHOWN then shown[SHOWN + 1] = ("%d more"):format(count - SHOWN) end
+  return count > 0 and table.concat(shown, ", ") .. ": " or ""
+end
+
 local function drift_message(report)
-  local text = REASONS[report.verdict]:format(report.passes == 1 and "a single reading" or report.passes .. " readings")
+  local text = labs_with(report.verdict, report.parts)
+    .. REASONS[report.verdict]:format(report.passes == 1 and "a single reading" or report.passes .. " readings")
   if report.unseen > 0 then
     return ("%s: %d of %s records may be missing"):format(text, report.unseen, report.total_last or "?")
   end
@@ -124,22 +76,24 @@ function M.open(client, call, options)
   local client_options = core.options(client)
   local strict = options.strict
   if strict == nil then strict = client_options.strict end
-  local keep = test_of(options)
+  local matches, where = test_of(options), options.where
   local resumed, cursor = cursors.open(call, options)
   local walk_options = {
     per_page = options.per_page, page = options.page, exact = options.exact, scope = call.scope,
-    lookahead = options.lookahead or client_options.lookahead, limit = not keep and options.limit or nil,
+    lookahead = options.lookahead or client_options.lookahead, limit = not (matches or where) and options.limit or nil,
   }
   local source
-  if call.under then
-    source = across.open(client, call, walk_options, options, resumed)
+  local room = AHEAD * client_options.max_in_flight
+  local detailed = options.details or options.forms or options.equipment
+  if call.under ~= nil then
+    source = across.open(client, call, walk_options, options, resumed, detailed and client_options.max_in_flight or room)
   else
     cursors.apply(resumed, walk_options)
     source = core.walk(client, call.path, call.query, walk_options)
   end
-  if options.on_page then source = setmetatable({ below = source, on_page = options.on_page }, Observed) end
-  if keep then source = setmetatable({ below = source, keep = keep, dropped = 0 }, Filtered) end
-  source = details.over(source, client, call, options)
+  if options.on_page then source = stages.observed(source, options.on_page) end
+  if matches or where then source = stages.filtered(source, matches, where) end
+  source = details.over(source, client, call, options, room)
   local mark = cursor and function(page, id, node) return cursor(page, id, node, source:size(node)) end
   local list = core.list(source, {
     client = client, under = call.under ~= nil or nil,

@@ -39,14 +39,18 @@ local function offset_of(zone)
 end
 
 --- The instant of an API time (`calira.time`).
--- Strict: real calendar dates, hours 0 to 23, minutes and seconds 0 to 59, capital `T` and `Z`, and a time of day needs its seconds and
--- its offset (without one it names no instant). A leap second (`:60`) is refused: epoch seconds have no room for it.
+-- Strict: real calendar dates, hours 0 to 23, minutes and seconds 0 to 59, capital `T` and `Z`, and a time of day needs its offset
+-- (without one it names no instant); its seconds may be left out. A leap second (`:60`) is refused: epoch seconds have no room for it.
 ---@param text any an API time, `±hhmm` included; a date alone is its midnight UTC
 ---@return number? epoch seconds, an integer, or a float where the fraction is not zero; nil where `text` is not an API time
 ---@return string? message what is wrong; it never raises
 function M.parse(text)
   if type(text) ~= "string" then return refuse(text) end
   local y, mo, d, h, mi, s, fraction, zone = match(text, "^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)(%.?%d*)([Z+-].*)$")
+  if not y then
+    y, mo, d, h, mi, zone = match(text, "^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d)([Z+-].*)$")
+    s, fraction = "0", ""
+  end
   if not y then
     y, mo, d = match(text, "^(%d%d%d%d)%-(%d%d)%-(%d%d)$")
     local epoch = y and midnight(y, mo, d)
