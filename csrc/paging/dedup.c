@@ -174,20 +174,6 @@ static int f_seen(lua_State *L) {
     return 1;
 }
 
-/* seen:add(id): whether it is new. A value that is no id always is. */
-static int seen_add(lua_State *L) {
-    struct seen *s = luaL_checkudata(L, 1, SEEN);
-    lua_settop(L, 2);
-    lua_getiuservalue(L, 1, SEEN_OTHER_IDS);
-    lua_insert(L, 2);
-    uint64_t number = number_of(L, &s->dedup, 2);
-    enum idset_result result = number == DEDUP_NO_ID ? IDSET_NEW : idset_add(&s->dedup.current, number);
-    if (result == IDSET_NO_MEMORY)
-        luaL_error(L, "not enough memory");
-    lua_pushboolean(L, result == IDSET_NEW);
-    return 1;
-}
-
 /* seen:dedup(records): leaves in the array only the records whose ids are new; returns how many there were, and are. Asked
  * about the same array again, because an interrupt came between, it says the same. */
 static int seen_dedup(lua_State *L) {
@@ -224,9 +210,7 @@ void dedup_open(lua_State *L) {
     luaL_newmetatable(L, SEEN);
     lua_pushcfunction(L, seen_gc);
     lua_setfield(L, -2, "__gc");
-    lua_createtable(L, 0, 2);
-    lua_pushcfunction(L, seen_add);
-    lua_setfield(L, -2, "add");
+    lua_createtable(L, 0, 1);
     lua_pushcfunction(L, seen_dedup);
     lua_setfield(L, -2, "dedup");
     lua_setfield(L, -2, "__index");
