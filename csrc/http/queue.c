@@ -237,10 +237,30 @@ static void begin_deadlines(struct queue *n, int64_t when) {
     }
 }
 
+/* Whether another call may be in flight. A call that hangs, a second and many times longer than others take, tells nothing of
+ * the service's load and does not count: else a lowered limit would wait for it. Where none may, this looks again when the
+ * oldest that counts begins to hang. */
+static bool has_room(struct queue *n) {
+    int limit = queue_limit(n), most = n->throttle.config.max_in_flight, counted = n->sent;
+    if (n->sent < limit || n->sent >= most || n->failures >= limit)
+        return n->sent < limit;
+    int64_t now = timer_now(), patience = NS_PER_SECOND + 8 * throttle_latency(&n->throttle);
+    for (struct link *l = n->in_flight.next; l != &n->in_flight; l = l->next) {
+        int64_t hangs = link_owner(l, struct call, link)->started + patience;
+        if (hangs > now) {
+            if (!n->timer.armed || n->timer.when > hangs)
+                loop_timer_arm(n->loop, &n->timer, hangs);
+            break;
+        }
+        counted--;
+    }
+    return counted < limit;
+}
+
 void queue_dispatch(struct queue *n) {
     if (n->closed)
         return;
-    while (!link_alone(&n->waiting) && n->sent < queue_limit(n)) {
+    while (!link_alone(&n->waiting) && has_room(n)) {
         int64_t now = timer_now(), next = throttle_next(&n->throttle, now);
         if (n->paused_until > next)
             next = n->paused_until;

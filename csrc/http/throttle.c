@@ -68,6 +68,10 @@ int throttle_limit(const struct throttle *t) {
     return t->limit;
 }
 
+int64_t throttle_latency(const struct throttle *t) {
+    return (int64_t)t->base;
+}
+
 double throttle_rate(const struct throttle *t) {
     return t->rate;
 }

@@ -105,6 +105,9 @@ void throttle_ended(struct throttle *t, const struct throttle_event *e);
 /* What an answer, whatever its status, said of a rate limit; in_flight: calls still on the wire. After throttle_ended. */
 void throttle_headers(struct throttle *t, int64_t now, const struct ratelimit *r, int in_flight);
 
+/* ns, the latency of a call where nobody stands in line; 0: not known. */
+int64_t throttle_latency(const struct throttle *t);
+
 /* Calls a second that were learnt; 0: none. */
 double throttle_rate(const struct throttle *t);
 
