@@ -474,6 +474,12 @@ void loop_check_open(lua_State *L, const struct loop *lp) {
         error_throw(L, "closed", "the Lua state is being closed");
 }
 
+void loop_start_curl(lua_State *L) {
+    pthread_once(&curl_once, init_curl);
+    if (curl_ready != CURLE_OK)
+        luaL_error(L, "calira: libcurl did not start: %s", curl_easy_strerror(curl_ready));
+}
+
 struct loop *loop_of(lua_State *L) {
     struct loop *lp;
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key) == LUA_TUSERDATA) {
@@ -483,9 +489,6 @@ struct loop *loop_of(lua_State *L) {
         return lp;
     }
     lua_pop(L, 1);
-    pthread_once(&curl_once, init_curl);
-    if (curl_ready != CURLE_OK)
-        luaL_error(L, "calira: libcurl did not start: %s", curl_easy_strerror(curl_ready));
     lp = lua_newuserdatauv(L, sizeof *lp, 0);
     *lp = (struct loop){.poller = {-1, -1, -1}, .curl_when = -1, .generation = generation, .looked = timer_now()};
     link_init(&lp->handles);

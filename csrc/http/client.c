@@ -194,6 +194,7 @@ static int f_client(lua_State *L) {
     lua_settop(L, 1);
     struct loop *lp = loop_of(L);
     loop_check_open(L, lp);
+    loop_start_curl(L);
     struct client *c = lua_newuserdatauv(L, sizeof *c, CLIENT_VALUES);
     *c = (struct client){.resource = {.release = release}};
     link_init(&c->resource.link);

@@ -12,25 +12,29 @@ core.hide(debug.getinfo(1, "S").source:gsub("init%.lua$", "")) -- frames of this
 
 local client <const> = require "calira.api.client"
 local environment <const> = require "calira.api.environment"
-local generator <const> = require "calira.tasks.generator"
-local forms <const> = require "calira.values.forms"
-local money <const> = require "calira.values.money"
-local oauth <const> = require "calira.oauth"
-local scheduler <const> = require "calira.tasks.scheduler"
-local time <const> = require "calira.values.time"
+
+--- A function of a module that is loaded when it is first called.
+local function later(module, name)
+  local f
+  return function(...)
+    f = f or require(module)[name]
+    return f(...)
+  end
+end
 
 local M = {
   _VERSION = "calira " .. core.version,
   null = core.null, is_error = core.is_error,
   new = client.new, default = environment.default, configure = environment.configure,
-  time = time.parse, seconds = time.seconds, add = money.add, answers = forms.answers,
-  run = scheduler.run, spawn = scheduler.spawn, gather = scheduler.gather, sleep = scheduler.sleep,
-  generator = generator.generator, step = scheduler.step,
+  time = later("calira.values.time", "parse"), seconds = later("calira.values.time", "seconds"),
+  add = later("calira.values.money", "add"), answers = later("calira.values.forms", "answers"),
+  run = later("calira.tasks.scheduler", "run"), spawn = later("calira.tasks.scheduler", "spawn"),
+  gather = later("calira.tasks.scheduler", "gather"), step = later("calira.tasks.scheduler", "step"),
+  generator = later("calira.tasks.generator", "generator"), sleep = core.sleep,
   pollfd = core.pollfd, events = core.events, timeout = core.timeout,
-  oauth = {
-    authorize_url = oauth.authorize_url, exchange = oauth.exchange, file_store = oauth.file_store, postgres_store = oauth.postgres_store,
-  },
+  oauth = {},
 }
+for _, name in ipairs { "authorize_url", "exchange", "file_store", "postgres_store" } do M.oauth[name] = later("calira.oauth", name) end
 
 --- The function, unless it is called with a colon on `owner`.
 local function dotted(owner, full_name, f)

@@ -2,13 +2,14 @@
 -- anything is sent; how lists are put together is in lists.lua.
 
 local core <const> = require "calira.core"
-local lists <const> = require "calira.lists"
-local oauth <const> = require "calira.oauth"
+local lazy <const> = require "calira.values.lazy"
+local lists <const> = lazy "calira.lists"
+local oauth <const> = lazy "calira.oauth"
 local options <const> = require "calira.values.options"
 local routes <const> = require "calira.api.routes"
-local shard <const> = require "calira.accounts.shard"
-local supply <const> = require "calira.tasks.supply"
-local tree <const> = require "calira.accounts.tree"
+local shard <const> = lazy "calira.accounts.shard"
+local supply <const> = lazy "calira.tasks.supply"
+local tree <const> = lazy "calira.accounts.tree"
 
 local M = {}
 
@@ -100,7 +101,7 @@ local DATED <const> = {
   from = kind.any, to = kind.any, status = kind.any, except_status = kind.any, forms = kind.boolean, equipment = kind.boolean,
 }
 local TYPED <const> = { booking_type = kind.any }
-local UNDER <const> = { under = kind.any, on_error = kind.callable, shard = shard.read }
+local UNDER <const> = { under = kind.any, on_error = kind.callable, shard = function(value) return shard.read(value) end }
 
 local function add(to, from)
   for name, value in pairs(from or {}) do to[name] = value end
@@ -124,7 +125,7 @@ local function kinds_of(route)
     add(kinds, UNDER)
     kinds[route.under] = account_id
   end
-  if route.shared then kinds.shard = shard.read end
+  if route.shared then kinds.shard = function(value) return shard.read(value) end end
   for name in pairs(route.flags or {}) do kinds[name] = kind.boolean end
   return kinds
 end

@@ -2,7 +2,8 @@
 
 local client <const> = require "calira.api.client"
 local core <const> = require "calira.core"
-local oauth <const> = require "calira.oauth"
+local lazy <const> = require "calira.values.lazy"
+local oauth <const> = lazy "calira.oauth"
 
 local M = {}
 

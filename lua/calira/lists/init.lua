@@ -3,13 +3,14 @@
 -- methods over the source below it.
 
 local core <const> = require "calira.core"
-local cursors <const> = require "calira.lists.cursors"
-local details <const> = require "calira.lists.details"
-local filter <const> = require "calira.lists.filter"
-local across <const> = require "calira.lists.across"
-local names <const> = require "calira.accounts.names"
-local shard <const> = require "calira.accounts.shard"
-local stages <const> = require "calira.lists.stages"
+local lazy <const> = require "calira.values.lazy"
+local cursors <const> = lazy "calira.lists.cursors"
+local details <const> = lazy "calira.lists.details"
+local filter <const> = lazy "calira.lists.filter"
+local across <const> = lazy "calira.lists.across"
+local names <const> = lazy "calira.accounts.names"
+local shard <const> = lazy "calira.accounts.shard"
+local stages <const> = lazy "calira.lists.stages"
 
 local M = {}
 
