@@ -276,4 +276,6 @@ void queue_dispatch(struct queue *n) {
         n->permits -= n->limited;
         call_send(link_owner(n->waiting.next, struct call, link));
     }
+    if (link_alone(&n->waiting)) /* nobody left to go on for */
+        loop_timer_drop(n->loop, &n->timer);
 }

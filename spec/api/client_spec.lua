@@ -400,7 +400,7 @@ describe("a client", function()
   it("counts what it did", function()
     local client = H.client "firstfail=503:1"
     local before = client:stats()
-    assert.same({ calls = 0, retries = 0, refreshes = 0, bytes = 0, connections = 0, waited = 0.0, in_flight = 0 }, before)
+    assert.same({ calls = 0, retries = 0, refreshes = 0, bytes = 0, connections = 0, waited = 0.0, in_flight = 0, limit = 8 }, before)
     local _, response = client:get "/accounts/101"
     local after = client:stats()
     assert.equal(2, after.calls)
