@@ -68,7 +68,7 @@ function M.new(given)
   local provider = type(checked.token) == "function" and oauth.function_provider(checked.token) or nil
   if checked.oauth then
     if checked.token then core.raise("argument", "a client takes token or oauth, not both") end
-    provider = oauth.provider(checked.oauth, checked)
+    provider = oauth.provider(checked.oauth, checked, routes.lists.accounts.path)
   end
   if provider then checked.token, checked.token_from_lua, checked.oauth = nil, true, nil end
   if not checked.token and not provider then

@@ -6,7 +6,6 @@ local core <const> = require "calira.core"
 local endpoint <const> = require "calira.oauth.endpoint"
 local grants <const> = require "calira.oauth.grants"
 local options <const> = require "calira.values.options"
-local routes <const> = require "calira.api.routes"
 
 local M = {}
 
@@ -49,11 +48,11 @@ function Provider:use(grant, rejected, refreshed)
 end
 
 --- What the API says of a token: "good", "dead", or "unknown" where it gives no reason for its 401.
-local function tried(token, like)
+local function tried(token, like, probe)
   local checked = endpoint.connecting(like)
   checked.base_url, checked.token, checked.retries, checked.trace = like.base_url, token, 0, like.trace
   local client <close> = core.client(checked)
-  local ok, err = pcall(core.get, client, routes.lists.accounts.path, { "per_page", "1" })
+  local ok, err = pcall(core.get, client, probe, { "per_page", "1" })
   if ok or not core.is_error(err) or err.status ~= 401 then return "good" end
   return (err.message:find "expired" or err.message:find "revoked") and "dead" or "unknown"
 end
@@ -64,7 +63,7 @@ function Provider:settles(rejected)
   local issued = self.issued
   if not rejected or not issued or issued.token ~= rejected or core.now() - issued.since > MOMENT then return false end
   local pause = PAUSES[issued.pauses + 1]
-  local state = pause and tried(rejected, self.like) or "dead"
+  local state = pause and tried(rejected, self.like, self.probe) or "dead"
   issued.pauses = issued.pauses + 1
   if state == "unknown" then core.sleep(pause) end
   return state ~= "dead"
@@ -196,7 +195,8 @@ end
 --- The provider of an `oauth` option: a function(rejected token or nil) → token, seconds it lasts or nil, whether it was refreshed.
 ---@param oauth table
 ---@param like table the checked options of the client
-function M.new(oauth, like)
+---@param probe string a path of the API that any token may ask for
+function M.new(oauth, like, probe)
   local given = options.check(oauth, OAUTH, "oauth")
   local store = given.store
   if not (store and type(store.load) == "function" and type(store.save) == "function") then
@@ -204,7 +204,7 @@ function M.new(oauth, like)
       .. "(calira.oauth.file_store(path) is one)")
   end
   if given.token_url then endpoint.open(given.token_url, like):close() end
-  local provider = setmetatable({ given = given, like = like }, Provider)
+  local provider = setmetatable({ given = given, like = like, probe = probe }, Provider)
   return function(rejected) return provider:token(rejected) end
 end
 
