@@ -60,6 +60,25 @@ case "${1-}" in
     [ ! -s "$scratch/left" ] || { cat "$scratch/left"; exit 1; }
     ;;
 
+  layers) # no file includes or requires one of a higher layer; CONTRIBUTING.md has the tables
+    sed -n 's/^| \([0-9]\) | `\(csrc\|lua\)\(\/[^`]*\)` |.*/\1 \2\3/p' CONTRIBUTING.md >"$scratch/layers"
+    [ "$(wc -l <"$scratch/layers")" -ge 15 ] || fail "CONTRIBUTING.md has lost its tables of layers"
+    {
+      grep -rn '#include "' csrc | sed -n 's|^\([^:]*\):\([0-9]*\):.*#include "\([^"]*\)".*|\1 \2 csrc/\3|p'
+      grep -rnE '(require|lazy|later)[ (]*"calira[."]' lua/calira | grep -vE ':[0-9]+: *--' |
+        sed -n 's|^\([^:]*\):\([0-9]*\):.*"\(calira[a-z_.]*\)".*|\1 \2 \3|p' | grep -v ' calira.core$' |
+        while read -r file line module; do
+          path=lua/$(echo "$module" | tr . /)
+          [ -e "$path.lua" ] && path=$path.lua || path=$path/init.lua
+          echo "$file $line $path"
+        done
+    } | awk -v table="$scratch/layers" '
+      BEGIN { while ((getline row < table) > 0) { split(row, field, " "); layer[field[2]] = field[1] } }
+      function of(path) { sub(/[^\/]*$/, "", path); while (!(path in layer) && path != "") sub(/[^\/]*\/$/, "", path); return path }
+      { from = of($1); to = of($3); if (from == "" || to == "" || layer[to] > layer[from]) { print $1 ":" $2 ": " $3 " is of a higher layer"; bad = 1 } }
+      END { exit bad }' || fail "a file reaches upward"
+    ;;
+
   size) # a file that grows beyond this holds two ideas
     long=$(find csrc lua -name '*.[ch]' -o -name '*.lua' ! -name types.lua | xargs wc -l | awk '$2 != "total" && $1 > 520 { print $2 ": " $1 " lines, about 500 are allowed" }')
     [ -z "$long" ] || fail "$long"
@@ -211,5 +230,5 @@ case "${1-}" in
     grep -E "number_of_executed_units" "$scratch/out"
     ;;
 
-  *) fail "usage: sh spec/check.sh format|luacheck|size|cplusplus|tidy TREE|exports|checkout|install|package|rock|deb|demo|fuzz NAME" ;;
+  *) fail "usage: sh spec/check.sh format|luacheck|layers|size|cplusplus|tidy TREE|exports|checkout|install|package|rock|deb|demo|fuzz NAME" ;;
 esac
