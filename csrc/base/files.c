@@ -131,9 +131,11 @@ static bool write_beside(struct names *n, const char *text, size_t size) {
 /* A rename is kept once the folder is written; some file systems cannot say so. */
 static void keep_folder(char *path) {
     char *slash = strrchr(path, '/');
-    char after = slash ? slash[1] : '\0';
-    if (slash)
+    char after = '\0';
+    if (slash) {
+        after = slash[1];
         slash[1] = '\0';
+    }
     int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (slash)
         slash[1] = after;

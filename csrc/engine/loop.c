@@ -474,6 +474,18 @@ void loop_check_open(lua_State *L, const struct loop *lp) {
         error_throw(L, "closed", "the Lua state is being closed");
 }
 
+/* What the libcurl that is loaded must be. One built with NSS accepts certificates that it should refuse. */
+static void check_curl(lua_State *L) {
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    if (info->version_num < 0x075800)
+        luaL_error(L, "calira needs libcurl 7.88 or later, and this is %s", info->version);
+    if (info->ssl_version && strstr(info->ssl_version, "NSS"))
+        luaL_error(L,
+                   "calira does not work with a libcurl that uses NSS (%s): it accepts certificates that it should "
+                   "refuse; install the flavour for OpenSSL or GnuTLS",
+                   info->ssl_version);
+}
+
 void loop_start_curl(lua_State *L) {
     pthread_once(&curl_once, init_curl);
     if (curl_ready != CURLE_OK)
@@ -489,6 +501,7 @@ struct loop *loop_of(lua_State *L) {
         return lp;
     }
     lua_pop(L, 1);
+    check_curl(L);
     lp = lua_newuserdatauv(L, sizeof *lp, 0);
     *lp = (struct loop){.poller = {-1, -1, -1}, .curl_when = -1, .generation = generation, .looked = timer_now()};
     link_init(&lp->handles);

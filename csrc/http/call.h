@@ -26,7 +26,7 @@ struct call {
     bool sent;                 /* it was sent once */
     unsigned token_serial;
     double retry_after; /* seconds that the latest answer asks for; -1: not said */
-    int sent_with; /* calls in flight just after it was sent, itself included */
+    int sent_with;      /* calls in flight just after it was sent, itself included */
     int64_t asked, started, ended_at;
 };
 

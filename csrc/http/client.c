@@ -169,6 +169,9 @@ static void open_base(lua_State *L, struct client *c) {
     size_t size = strlen(whole);
     c->queue.base_size = size && whole[size - 1] == '/' ? size - 1 : size;
     curl_free(whole);
+    const char *proxy = c->settings.proxy, *unfit = proxy && *proxy ? url_check_proxy(proxy) : NULL;
+    if (unfit) /* not shown: it may hold a password */
+        error_throw(L, "argument", "option proxy cannot be used: %s", unfit);
     c->queue.https = c->base.https;
     c->queue.loopback = c->base.loopback;
     bool secret = string(L, "token") || c->queue.token_from_lua || flag(L, "carries_secrets");

@@ -89,7 +89,7 @@ void trace_open(lua_State *L) {
 
 /* The entry is taken out into a userdata first: making a table of it may run code that takes the next one. */
 bool trace_take(lua_State *L, struct trace *t) {
-    struct entry **box = lua_newuserdatauv(L, sizeof *box, 0);
+    struct entry **box = lua_newuserdatauv(L, sizeof(struct entry *), 0); // NOLINT: a pointer is what it holds
     *box = NULL;
     luaL_setmetatable(L, ENTRY);
     *box = take(t);

@@ -63,7 +63,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *to) {
 }
 
 /* There is a connection, and the request is about to be sent on it. */
-static int on_connected(void *to, char *ip, char *local_ip, int port, int local_port) {
+static int on_connected(void *to, char *ip, char *local_ip, int port, int local_port) { // NOLINT: libcurl's type
     (void)ip, (void)local_ip, (void)port, (void)local_port;
     struct transfer *t = to;
     t->handle.connected = true;
@@ -185,7 +185,8 @@ static CURLcode add_fields(struct transfer *t) {
     CURLcode rc = add_field(t, "Accept: ", "application/json");
     if (rc == CURLE_OK && t->exchange.token)
         rc = add_field(t, "Authorization: Bearer ", t->exchange.token);
-    if (rc == CURLE_OK && t->exchange.loopback) /* nothing to save there: compressing costs both sides more than the bytes */
+    if (rc == CURLE_OK &&
+        t->exchange.loopback) /* nothing to save there: compressing costs both sides more than the bytes */
         rc = add_field(t, "Accept-Encoding: ", "identity");
     t->exchange.token = NULL; /* the queue may replace it from now on */
     return rc;

@@ -35,9 +35,9 @@ static const char *settle(struct url *u) {
         size_t size = strlen(path);
         while (size && path[size - 1] == '/')
             path[--size] = '\0';
-        u->https = strcmp(scheme, "https") == 0;
+        u->https = strcasecmp(scheme, "https") == 0;
         u->loopback = is_loopback(host);
-        wrong = u->https || strcmp(scheme, "http") == 0 ? NULL : "its scheme is neither https nor http";
+        wrong = u->https || strcasecmp(scheme, "http") == 0 ? NULL : "its scheme is neither https nor http";
         if (!wrong && curl_url_set(u->base, CURLUPART_PATH, size ? path : "/", 0) != CURLUE_OK)
             wrong = memory;
     }
@@ -51,15 +51,13 @@ const char *url_open(struct url *u, const char *text) {
     for (const char *p = text; *p; p++)
         if ((unsigned char)*p <= ' ' || *p == 127 || *p == '\\')
             return "it holds white space, a control character or a backslash";
-    if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
+    if (strncasecmp(text, "http://", 7) != 0 && strncasecmp(text, "https://", 8) != 0)
         return "it does not start with https:// or http://";
     if (strpbrk(text, "?#"))
         return "it has a query or a fragment";
     const char *host = strstr(text, "://") + 3;
     if (*host == '/')
-        return "it names no host"; /* libcurl would take the next segment for it */
-    if (*host == '/')              /* libcurl would take what follows for one */
-        return "it has no host";
+        return "it names no host";             /* libcurl would take the next segment for it */
     if (memchr(host, '%', strcspn(host, "/"))) /* libcurl would decode it, and what is judged is not what is asked */
         return "its host is percent-encoded";
     u->base = curl_url();
@@ -76,6 +74,26 @@ const char *url_open(struct url *u, const char *text) {
 void url_close(struct url *u) {
     curl_url_cleanup(u->base);
     u->base = NULL;
+}
+
+const char *url_check_proxy(const char *text) {
+    static const char *const schemes[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+    char *scheme = NULL;
+    const char *wrong = "it is no address";
+    CURLU *u = curl_url();
+    if (u && !strpbrk(text, " \t\r\n") &&
+        curl_url_set(u, CURLUPART_URL, text, CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+        curl_url_set(u, CURLUPART_PATH, NULL, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
+        for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+            /* without a scheme libcurl takes it for an HTTP proxy, and the URL API says https */
+            if (strcasecmp(scheme, schemes[i]) == 0)
+                wrong = NULL;
+        }
+    }
+    curl_free(scheme);
+    curl_url_cleanup(u);
+    return wrong;
 }
 
 /* Bytes of the dot at `p`, as it is or encoded; 0: there is none. `p` ends in a NUL. */

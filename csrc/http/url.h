@@ -21,6 +21,9 @@ struct url_pair {
 const char *url_open(struct url *u, const char *text);
 void url_close(struct url *u);
 
+/* What is wrong with the address of a proxy; a scheme may be missing. */
+const char *url_check_proxy(const char *text);
+
 /* Whether a path may be asked for: it starts with one "/", has no scheme, "?", "#", "\", "..", "." segment (encoded ones
  * neither) and no control byte. `path` ends in a NUL. */
 const char *url_check_path(const char *path, size_t size);

@@ -19,8 +19,8 @@ static bool decode(lua_State *L, const char *text, size_t size, struct json_fact
 
 static void test_cut_short(lua_State *L) {
     static const char *const cut[] = {
-        "[1, -2.5e-3, true, null, {\"a\": \"b\\u00e9\\n\xF0\x9F\xA6\x84\xC3\xA9\xE2\x82\xAC\", \"b\": [false, {}]}, "
-        "{\"a\": 1}]",
+        ("[1, -2.5e-3, true, null, {\"a\": \"b\\u00e9\\n\xF0\x9F\xA6\x84\xC3\xA9\xE2\x82\xAC\", \"b\": [false, {}]}, "
+         "{\"a\": 1}]"),
         "{\"a\": \"\\ud83e\\udd84\", \"\\\"\": {}}", "\"x\"", "true"};
     static const char *const whole[] = {"", " ", "[1]]", "[x", "[1,]", "nulx", "\"\xFF", "\"\\x\"", "\xEF\xBB\xBF"};
     struct json_facts facts = {.expected = 3};

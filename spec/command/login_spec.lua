@@ -58,8 +58,8 @@ describe("calira login", function()
 
   it("asks for no code where the grant cannot be kept, or would be of another service than CALIRA_BASE_URL", function()
     local function said(env)
-      local command = "env -u CALIRA_TOKEN_URL CALIRA_CLIENT_ID=a CALIRA_CLIENT_SECRET=s %s lua5.4 bin/calira login 2>&1 </dev/null"
-      local pipe <close> = assert(io.popen(command:format(env)))
+      local line = "env -u CALIRA_TOKEN_URL CALIRA_CLIENT_ID=a CALIRA_CLIENT_SECRET=s %s lua5.4 bin/calira login 2>&1 </dev/null"
+      local pipe <close> = assert(io.popen(line:format(env)))
       return pipe:read "a"
     end
     local out = said "CALIRA_BASE_URL= CALIRA_GRANT_FILE=/dev/null/grant.json"

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* called by libFu
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     lua_State *L =
         fuzz_state("local calira = require 'calira'\n"
-                   "local cursors = require 'calira.cursors'\n"
+                   "local cursors = require 'calira.lists.cursors'\n"
                    "local call = { path = '/bookings', query = {} }\n"
                    "local _, cursor = cursors.open(call, {})\n"
                    "local mark = cursor(1, nil):match '^calira1%.(%x+)%.'\n"

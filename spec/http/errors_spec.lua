@@ -319,8 +319,10 @@ describe("a secret", function()
 
   it("of a proxy's address is not shown", function()
     for _, proxy in ipairs { "bad://me:" .. SECRET .. "@127.0.0.1:1", "http://me:" .. SECRET .. "@127.0.0.1:1", "http://me:" .. SECRET .. "@:x" } do
-      local client = calira.new { base_url = "https://127.0.0.1:1", token = "some-token", proxy = proxy, retries = 0 }
-      clean(failing(client.get, client, "/x"), "error")
+      local options = { base_url = "https://127.0.0.1:1", token = "some-token", proxy = proxy, retries = 0 }
+      local made, client = pcall(calira.new, options)
+      if made then clean(failing(client.get, client, "/x"), "error") else clean(client, "error") end
+      assert.equal(proxy:find("^http://.*127") ~= nil, made, "a malformed address is refused at once")
     end
   end)
 end)
