@@ -296,6 +296,7 @@ static enum outcome judge(struct transfer *t, CURLcode code) {
         return OUTCOME_TOO_LARGE;
     case CURLE_OUT_OF_MEMORY: /* that was an over-long header line before, where the answer had begun */
         return t->handle.answered ? OUTCOME_TOO_LARGE : OUTCOME_MEMORY;
+    case CURLE_WRITE_ERROR: /* not ours, which has a flag: libcurl's decoder, where something follows the gzip stream */
     case CURLE_BAD_CONTENT_ENCODING:
         return OUTCOME_ENCODING;
     case CURLE_PEER_FAILED_VERIFICATION:
