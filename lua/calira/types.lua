@@ -544,6 +544,8 @@ function Generator:close() end
 ---@field attempt? integer
 ---@field status? integer
 ---@field seconds? number
+---@field limit? integer calls at once, as learnt
+---@field rate? number calls a second, as learnt
 ---@field message? string
 ---@field verdict? calira.Verdict
 ---@field report? calira.Report
@@ -581,6 +583,8 @@ function Generator:close() end
 ---@field connections integer opened
 ---@field waited number seconds, for limits
 ---@field in_flight integer calls whose answer is still to come
+---@field limit integer how many calls at once are sent now, `max_in_flight` at the most
+---@field rate? number how many calls a second are sent now at the most; nil where there is no such limit
 
 --- A client of the service.
 ---@class calira.Client

@@ -11,7 +11,8 @@ local PAGE <const> = "docs/reference.html"
 local function generate(types)
   local folder = os.tmpname()
   os.remove(folder)
-  assert(os.execute(("mkdir -p %s/lua/calira %s/docs && cp docs/generate.lua docs/reference.template.html %s/docs"):format(folder, folder, folder)))
+  assert(os.execute(("mkdir -p %s/lua/calira %s/docs"):format(folder, folder)))
+  assert(os.execute(("cp docs/generate.lua docs/reference.template.html %s/docs"):format(folder)))
   do
     local file <close> = assert(io.open(folder .. "/lua/calira/types.lua", "wb"))
     file:write(types)
@@ -32,7 +33,8 @@ describe("docs/reference.html", function()
   it("is not made of a function without a description, nor of a parameter without one", function()
     local types = read "lua/calira/types.lua"
     assert.same({ 0, "", true }, { generate(types) })
-    local bare, count = types:gsub("%-%-%- One booking%. May wait%.\n(%-%-%-@param id calira%.Id\n%-%-%-@return calira%.Booking\nfunction Client)", "%1")
+    local bare, count = types:gsub(
+      "%-%-%- One booking%. May wait%.\n(%-%-%-@param id calira%.Id\n%-%-%-@return calira%.Booking\nfunction Client)", "%1")
     assert.equal(1, count)
     assert.same({ 1, "lua/calira/types.lua: calira.Client:booking has no description\n", false }, { generate(bare) })
     bare, count = types:gsub("%-%-%-@param seconds number\n(function calira%.sleep)", "%1")

@@ -180,8 +180,8 @@ describe("the example", function()
       local words = {}
       for i, word in ipairs(arguments) do words[i] = quoted(word) end
       local err = os.tmpname()
-      local pipe <close> = assert(io.popen(("CALIRA_BASE_URL=%s CALIRA_TOKEN=%s lua5.4 examples/%s.lua %s >/dev/null 2>%s & echo $!; wait $!; echo $?")
-        :format(quoted(helper.url("silence=1", id)), helper.token, name, table.concat(words, " "), err)))
+      local line <const> = "CALIRA_BASE_URL=%s CALIRA_TOKEN=%s lua5.4 examples/%s.lua %s >/dev/null 2>%s & echo $!; wait $!; echo $?"
+      local pipe <close> = assert(io.popen(line:format(quoted(helper.url("silence=1", id)), helper.token, name, table.concat(words, " "), err)))
       local pid = pipe:read "l"
       local late = helper.now() + 20
       repeat os.execute "sleep 0.05" until helper.stats(id).in_flight > 0 or helper.now() > late
