@@ -72,7 +72,7 @@ local function refuse_unknown(owner, full_name)
       for each in pairs(owner) do known[#known + 1] = { name = each } end
       table.sort(known, function(a, b) return a.name < b.name end)
       local near = require("calira.accounts.names").nearest({ nodes = known }, name)
-      core.raise("argument", ("%s has no %s%s"):format(full_name, name, near[1] and "; nearest: " .. near[1].name or ""))
+      core.raise("argument", ("%s has no %s%s"):format(full_name == "calira" and "the module" or full_name, name, near[1] and "; nearest: " .. near[1].name or ""))
     end,
   })
 end
