@@ -1,22 +1,20 @@
 -- Writes bookings as CSV (RFC 4180), with their cost and who pays for it.
--- Usage: lua5.4 examples/export_csv.lua --provider LAB | --under ACCOUNT [--from TIME] [--to TIME] [--resume CURSOR] >bookings.csv
+-- Usage: lua5.4 examples/export_csv.lua --provider LAB | --under ACCOUNT [--from TIME] [--to TIME] >bookings.csv
 --
--- When it is interrupted it prints where to go on: append the rows of `--resume CURSOR` with >>. Some rows may then be there twice,
--- since a CSV file cannot be written by id; export_sqlite.lua writes each booking once.
+-- A file that was not written to its end (status 1 or 130) is no whole export. `calira export FILE.csv` goes on where it was interrupted.
 
 local argparse = require "argparse"
 local calira = require "calira"
 local progress = require "calira.progress"
+local support = dofile((arg[0]:match ".*/" or "") .. "support.lua")
 
-local parser = argparse("export_csv.lua", "Writes bookings to stdout as CSV (RFC 4180). After an interruption it says how to go on; "
-  .. "rows may then be there twice.")
+local parser = argparse("export_csv.lua", "Writes bookings to stdout as CSV (RFC 4180).")
 parser:mutex(
   parser:option("--provider", "The lab that provides them, by its id."):argname "LAB",
   parser:option("--under", "All labs of an account, by its id, its name or its path."):argname "ACCOUNT"
 )
 parser:option("--from", "Only what ends after this time (a date is its midnight UTC)."):argname "TIME"
 parser:option("--to", "Only what starts before this time."):argname "TIME"
-parser:option("--resume", "Go on where an export with the same options was interrupted; writes no header."):argname "CURSOR"
 local args = parser:parse()
 if not (args.provider or args.under) then parser:error "one of --provider and --under is needed" end
 
@@ -25,15 +23,17 @@ local COLUMNS <const> = {
   "currency", "projects", "funding_codes",
 }
 
-local function field(value)
+--- A cell. A spreadsheet would run a text that begins like a formula: a ' before it makes it a text. (A negative number is none.)
+local function cell(value)
   local text = tostring(value == nil and "" or value)
+  if text:find "^[=+@\t\r%-]" and not tonumber(text) then text = "'" .. text end
   return text:find '[",\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
 local function write_row(values)
-  local fields = {}
-  for i, name in ipairs(COLUMNS) do fields[i] = field(values[name]) end
-  assert(io.write(table.concat(fields, ","), "\r\n"))
+  local cells = {}
+  for i, name in ipairs(COLUMNS) do cells[i] = cell(values[name]) end
+  support.write(table.concat(cells, ","), "\r\n")
 end
 
 --- A booking as one flat row: of what is nested only the names are kept.
@@ -51,19 +51,13 @@ local function row_of(b)
   return row
 end
 
-local list = calira.bookings {
-  provider = args.provider, under = args.under, from = args.from, to = args.to, resume = args.resume, details = true,
-}
-local ok, err = pcall(function()
-  if not args.resume then
-    local header = {}
-    for _, name in ipairs(COLUMNS) do header[name] = name end
-    write_row(header)
+support.run(function()
+  local header = {}
+  for _, name in ipairs(COLUMNS) do header[name] = name end
+  write_row(header)
+  for b in progress(calira.bookings {
+    provider = args.provider, under = args.under, from = args.from, to = args.to, details = true,
+  }) do
+    write_row(row_of(b))
   end
-  for b in progress(list) do write_row(row_of(b)) end
 end)
-assert(io.stdout:flush())
-if not ok then
-  io.stderr:write(tostring(err), "\nto go on, append with: --resume ", list:cursor(), "\n")
-  os.exit(false, true)
-end

@@ -1,8 +1,9 @@
--- Prints the forms that were submitted with bookings as a table: booking, form, question, answer.
+-- Prints the forms that were submitted with bookings: booking, form, question, answer.
 -- Usage: lua5.4 examples/forms.lua --booking ID | --provider LAB | --under ACCOUNT [--from TIME] [--to TIME]
 
 local argparse = require "argparse"
 local calira = require "calira"
+local support = dofile((arg[0]:match ".*/" or "") .. "support.lua")
 
 local parser = argparse("forms.lua", "Prints the forms that were submitted with bookings.")
 parser:mutex(
@@ -23,24 +24,21 @@ local function text_of(value)
   return table.concat(texts, ", ")
 end
 
-local function row(booking, form, question, answer)
-  local padding = (" "):rep(32 - (utf8.len(question) or #question))
-  print(("%-10s  %-12s  %s%s  %s"):format(booking, form, question, padding, (answer:gsub("%s+", " "))))
-end
-
 local function print_form(booking, form)
   local answers, questions = calira.answers(form)
   for _, question in ipairs(questions) do
-    row(booking.id, form.custom_form_response_id, question, text_of(answers[question]))
+    support.print("%-10s  %-8s  %s: %s", booking.id, form.custom_form_response_id, question, text_of(answers[question]))
   end
 end
 
-row("BOOKING", "FORM", "QUESTION", "ANSWER")
-if args.booking then
-  local booking = calira.booking(args.booking)
-  for _, entry in ipairs(booking.custom_form_responses) do print_form(booking, calira.form_response(entry)) end
-else
+support.run(function()
+  support.print("%-10s  %-8s  %s", "BOOKING", "FORM", "QUESTION: ANSWER")
+  if args.booking then
+    local booking = calira.booking(args.booking)
+    for _, entry in ipairs(booking.custom_form_responses or {}) do print_form(booking, calira.form_response(entry)) end
+    return
+  end
   for b in calira.bookings { provider = args.provider, under = args.under, from = args.from, to = args.to, forms = true } do
     for _, form in ipairs(b.form_responses) do print_form(b, form) end
   end
-end
+end)

@@ -1,9 +1,11 @@
--- Watches labs: prints each booking that is new or has changed since the last look.
+-- Watches labs, each in a coroutine of cqueues: prints each booking that is new or has changed since the last look. (`calira watch` also
+-- tells of those that are gone, and remembers from run to run.)
 -- Usage: lua5.4 examples/watch.lua LAB... [--every SECONDS] [--looks N]
 
 local argparse = require "argparse"
 local calira = require "calira"
 local cqueues = require "cqueues"
+local support = dofile((arg[0]:match ".*/" or "") .. "support.lua")
 
 require("calira.adapters.cqueues").attach() -- from here on, calls in cqueues' coroutines wait as cqueues does
 
@@ -15,20 +17,15 @@ local args = parser:parse()
 
 io.stdout:setvbuf "line"
 
---- What makes a booking a changed one.
-local function state_of(b)
-  local note = b.last_public_note
-  return table.concat({ b.status or "", b.start_time or "", b.end_time or "", b.equipment_id or "", note and note.message or "" }, "\0")
-end
-
 --- Looks at a lab once. `known` is what was seen before, by id; without `quiet`, what differs from it is printed.
 local function look(lab, known, quiet)
   for b in calira.bookings { provider = lab } do
-    local before, now = known[b.id], state_of(b)
-    known[b.id] = now
+    local id, now = b.id or "unknown", calira.show(b)     -- the same booking always gives the same text
+    local before = known[id]
+    known[id] = now
     if now ~= before and not quiet then
-      print(("%s  lab %s  %-7s  booking %s  %s  %s  %s"):format(
-        os.date "%H:%M:%S", lab, before and "changed" or "new", b.id, b.start_time, b.status, b.equipment.name))
+      support.print("%s  lab %s  %-7s  booking %s  %s  %s  %s", os.date "%H:%M:%S", lab, before and "changed" or "new", id,
+        support.minute(b.start_time), b.status, b.equipment and b.equipment.name)
     end
   end
 end
@@ -46,6 +43,8 @@ local function watch(lab)
   end
 end
 
-local loop = cqueues.new()
-for _, lab in ipairs(args.lab) do loop:wrap(watch, lab) end
-for err in loop:errors() do error(err, 0) end
+support.run(function()
+  local loop = cqueues.new()
+  for _, lab in ipairs(args.lab) do loop:wrap(watch, lab) end
+  for err in loop:errors() do error(err, 0) end
+end)

@@ -163,6 +163,10 @@ case "${1-}" in
     [ "$(pkg-config --modversion calira)" = 0.1.0 ] || fail "calira.pc says another version"
     eval "${CC:-cc} -rdynamic -o \"$scratch/host\" spec/package/host.c $(pkg-config --cflags --libs calira)"
     LD_LIBRARY_PATH="$tree/lib" runs "$scratch/host" 'by pkg-config, shared'
+    sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$scratch/readme.c" # the README's host, against the sandbox
+    eval "${CC:-cc} -Wall -Wextra -Werror -rdynamic -o \"$scratch/readme\" \"$scratch/readme.c\" $(pkg-config --cflags --libs calira)"
+    out=$(LD_LIBRARY_PATH="$tree/lib" LUA_PATH='/none/?.lua' sh spec/sandbox/sandbox.sh -- "$scratch/readme")
+    [ "$(printf '%s\n' "$out" | wc -l)" = 3 ] || fail "the README's host printed: $out"
     rm "$tree"/lib/libcalira.so*
     eval "${CC:-cc} -rdynamic -o \"$scratch/host\" spec/package/host.c $(pkg-config --cflags --libs calira) \
       $(pkg-config --libs libcurl) -lpthread -lm"

@@ -28,6 +28,7 @@ local M = {
   new = client.new, default = environment.default, configure = environment.configure,
   time = later("calira.values.time", "parse"), seconds = later("calira.values.time", "seconds"),
   add = later("calira.values.money", "add"), answers = later("calira.values.forms", "answers"),
+  show = later("calira.values.show", "show"), mask = later("calira.values.text", "mask"),
   run = later("calira.tasks.scheduler", "run"), spawn = later("calira.tasks.scheduler", "spawn"),
   gather = later("calira.tasks.scheduler", "gather"), step = later("calira.tasks.scheduler", "step"),
   generator = later("calira.tasks.generator", "generator"), sleep = core.sleep,
@@ -47,7 +48,9 @@ local function dotted(owner, full_name, f)
 end
 
 -- Those left as they are take anything (is_error), or are what cqueues calls with a colon on whatever it polls.
-for _, name in ipairs { "new", "default", "configure", "time", "seconds", "add", "answers", "run", "spawn", "gather", "sleep", "generator" } do
+for _, name in ipairs {
+  "new", "default", "configure", "time", "seconds", "add", "answers", "show", "mask", "run", "spawn", "gather", "sleep", "generator",
+} do
   M[name] = dotted(M, name, M[name])
 end
 for name, f in pairs(M.oauth) do M.oauth[name] = dotted(M.oauth, "oauth." .. name, f) end
@@ -56,6 +59,27 @@ for name, f in pairs(M.oauth) do M.oauth[name] = dotted(M.oauth, "oauth." .. nam
 for name, method in pairs(client.methods) do
   M[name] = dotted(M, name, function(...) return method(environment.default(), ...) end)
 end
+
+--- A name that is not there is most likely a typo, and would otherwise fail later and with less said. Names that begin with `_`, and keys
+-- that are no names, are nil: debuggers and test frameworks ask for them. Whoever wants to know whether a name is there uses rawget.
+local function refuse_unknown(owner, full_name)
+  setmetatable(owner, {
+    __name = full_name,
+    __tostring = function() return full_name == "calira" and M._VERSION or full_name end,
+    __index = function(_, name)
+      if type(name) ~= "string" or not name:find "^%a[%w_]*$" then return nil end
+      local known = {}
+      for each in pairs(owner) do known[#known + 1] = { name = each } end
+      table.sort(known, function(a, b) return a.name < b.name end)
+      local near = require("calira.accounts.names").nearest({ nodes = known }, name)
+      core.raise("argument", ("%s has no %s%s")
+        :format(full_name == "calira" and "the module" or full_name, name, near[1] and "; nearest: " .. near[1].name or ""))
+    end,
+  })
+end
+
+refuse_unknown(M, "calira")
+refuse_unknown(M.oauth, "calira.oauth")
 
 core.calira = M
 

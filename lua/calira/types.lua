@@ -1,10 +1,12 @@
 ---@meta calira
 
---- What editors know of this library (LuaCATS annotations, as lua-language-server reads them). Never loaded by Lua; spec/project/types_spec.lua
---- holds it against the module and against the records of the API reference.
+--- What editors know of this library (LuaCATS annotations, as lua-language-server reads them), and what docs/generate.lua makes
+--- docs/reference.html of. Lua never loads this file; spec/project/types_spec.lua holds it against the module and against the records of
+--- the API reference. A class marked `(exact)` has no other fields, so that an editor reports an option that does not exist.
 
 -- ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
--- Plain tables with the API's own names. A field with `?` may be null, which is absent here. Other fields may appear at any time.
+-- Plain tables with the API's own field names. A field with `?` may be null in the API; it is then absent from the table. The service may
+-- add other fields at any time.
 
 --- An integer from 0 (a whole float below 2^53 counts), a text of digits, letters, `_` and `-`, or a record with an `id`.
 ---@alias calira.Id integer|string|table
@@ -104,7 +106,7 @@
 ---@class calira.EquipmentBooking: calira.Booking
 ---@field asset_id integer the instrument
 
---- A submitted form; `calira.answers` makes a table of it.
+--- A submitted form; `calira.answers` makes a table of its answers.
 ---@class calira.FormResponse
 ---@field custom_form_response_id integer
 ---@field custom_form_id? integer
@@ -271,8 +273,10 @@ function Tree:missing() end
 ---@field pass integer
 ---@field node? calira.Node
 
---- A list: lazy, to be looped over, or read by its methods.
+--- A list: lazy, to be looped over, or read by its methods. The record is the first value of a loop, the account (under `under`) the
+--- second: `for b, lab in list do`, not `for _, b in list do`.
 ---@class calira.List
+---@overload fun(): table, calira.Node?
 local List = {}
 
 --- The next record, or nil at the end; under `under` its account second. May wait.
@@ -280,8 +284,11 @@ local List = {}
 ---@return calira.Node? node
 function List:next() end
 
---- For a loop over pages: the server's page number, the records that it adds, the account. May wait.
----@return fun(): integer?, table[], calira.Node?
+--- For a loop over pages: the server's page number, the records that it adds, the account. The loop waits; leaving it closes the list.
+---@return calira.Pages pages
+---@return nil
+---@return nil
+---@return calira.Pages closed when the loop is left
 function List:pages() end
 
 --- An array of all that was not delivered yet; under `under` a second one with each one's account. May wait.
@@ -294,7 +301,8 @@ function List:collect() end
 ---@return calira.Node? node
 function List:first() end
 
---- The server's count, whatever the filters; nil where it does not say. May wait.
+--- How many records the server has, not how many pass the filters; nil where it does not say. Asks for the first page if need be, and may
+--- wait. Under `under` it asks nothing and is nil until every account has told its own.
 ---@return integer?
 function List:total() end
 
@@ -316,44 +324,54 @@ function List:cursor() end
 --- Ends it and cancels what is in flight.
 function List:close() end
 
+--- What `pages` returns, for a loop.
+---@class calira.Pages
+---@overload fun(): integer, table[], calira.Node?
+
 ---@class calira.AccountList: calira.List
+---@overload fun(): calira.Account, calira.Node?
 ---@field next fun(self): calira.Account?, calira.Node?
----@field pages fun(self): fun(): integer?, calira.Account[], calira.Node?
+---@field pages fun(self): fun(): integer, calira.Account[], calira.Node?
 ---@field collect fun(self): calira.Account[], calira.Node[]?
 ---@field first fun(self): calira.Account?, calira.Node?
 
 ---@class calira.BookingList: calira.List
+---@overload fun(): calira.Booking, calira.Node?
 ---@field next fun(self): calira.Booking?, calira.Node?
----@field pages fun(self): fun(): integer?, calira.Booking[], calira.Node?
+---@field pages fun(self): fun(): integer, calira.Booking[], calira.Node?
 ---@field collect fun(self): calira.Booking[], calira.Node[]?
 ---@field first fun(self): calira.Booking?, calira.Node?
 
 ---@class calira.EquipmentBookingList: calira.List
+---@overload fun(): calira.EquipmentBooking, calira.Node?
 ---@field next fun(self): calira.EquipmentBooking?, calira.Node?
----@field pages fun(self): fun(): integer?, calira.EquipmentBooking[], calira.Node?
+---@field pages fun(self): fun(): integer, calira.EquipmentBooking[], calira.Node?
 ---@field collect fun(self): calira.EquipmentBooking[], calira.Node[]?
 ---@field first fun(self): calira.EquipmentBooking?, calira.Node?
 
 ---@class calira.EquipmentList: calira.List
+---@overload fun(): calira.Equipment, calira.Node?
 ---@field next fun(self): calira.Equipment?, calira.Node?
----@field pages fun(self): fun(): integer?, calira.Equipment[], calira.Node?
+---@field pages fun(self): fun(): integer, calira.Equipment[], calira.Node?
 ---@field collect fun(self): calira.Equipment[], calira.Node[]?
 ---@field first fun(self): calira.Equipment?, calira.Node?
 
 ---@class calira.ProjectList: calira.List
+---@overload fun(): calira.Project, calira.Node?
 ---@field next fun(self): calira.Project?, calira.Node?
----@field pages fun(self): fun(): integer?, calira.Project[], calira.Node?
+---@field pages fun(self): fun(): integer, calira.Project[], calira.Node?
 ---@field collect fun(self): calira.Project[], calira.Node[]?
 ---@field first fun(self): calira.Project?, calira.Node?
 
 ---@class calira.GroupList: calira.List
+---@overload fun(): calira.Group, calira.Node?
 ---@field next fun(self): calira.Group?, calira.Node?
----@field pages fun(self): fun(): integer?, calira.Group[], calira.Node?
+---@field pages fun(self): fun(): integer, calira.Group[], calira.Node?
 ---@field collect fun(self): calira.Group[], calira.Node[]?
 ---@field first fun(self): calira.Group?, calira.Node?
 
 --- Options of every list.
----@class calira.ListOptions
+---@class (exact) calira.ListOptions
 ---@field per_page? integer 1 to 100
 ---@field page? integer where to start
 ---@field limit? integer records delivered, after filters and details
@@ -366,20 +384,20 @@ function List:close() end
 ---@field on_page? fun(page: calira.Page) called as each page is read
 
 --- Options of lists whose records have a call of their own.
----@class calira.DetailOptions: calira.ListOptions
+---@class (exact) calira.DetailOptions: calira.ListOptions
 ---@field details? boolean the full record of each, laid over the summary
----@field unordered? boolean with details or under: deliver whatever is there first
+---@field unordered? boolean with `details` or `under`: deliver records in order of arrival
 
 --- Options of lists that can be asked across accounts.
----@class calira.UnderOptions: calira.DetailOptions
+---@class (exact) calira.UnderOptions: calira.DetailOptions
 ---@field under? calira.Key every lab under this account; for projects, every account
----@field shard? string of these accounts only a share: `"3/16"` is the third of sixteen
+---@field shard? string of these accounts only a share: `"3/16"` is the third of sixteen, the same whenever it is asked
 ---@field on_error? fun(err: calira.Error, node: calira.Node): boolean? sees an error of one account; true skips the rest of it
 
----@class calira.AccountsOptions: calira.DetailOptions
+---@class (exact) calira.AccountsOptions: calira.DetailOptions
 ---@field shard? string only a share of them: `"3/16"` is the third of sixteen
 
----@class calira.BookingsOptions: calira.UnderOptions
+---@class (exact) calira.BookingsOptions: calira.UnderOptions
 ---@field provider? calira.Id the lab that provides them
 ---@field from? calira.Time|number only what ends after this time
 ---@field to? calira.Time|number only what starts before this time
@@ -389,7 +407,7 @@ function List:close() end
 ---@field forms? boolean add `form_responses`; implies details
 ---@field equipment? boolean put the full record of the instrument in `equipment`
 
----@class calira.EquipmentBookingsOptions: calira.DetailOptions
+---@class (exact) calira.EquipmentBookingsOptions: calira.DetailOptions
 ---@field from? calira.Time|number only what ends after this time
 ---@field to? calira.Time|number only what starts before this time
 ---@field status? string|string[] case is ignored
@@ -397,19 +415,19 @@ function List:close() end
 ---@field forms? boolean add `form_responses`; implies details
 ---@field equipment? boolean put the full record of the instrument in `equipment`
 
----@class calira.EquipmentOptions: calira.UnderOptions
+---@class (exact) calira.EquipmentOptions: calira.UnderOptions
 ---@field account? calira.Id the lab
 ---@field exclude_parents? boolean leave out those that have parts
 
----@class calira.ProjectsOptions: calira.UnderOptions
+---@class (exact) calira.ProjectsOptions: calira.UnderOptions
 ---@field account? calira.Id this, or `under`, is needed
 
----@class calira.GroupsOptions: calira.UnderOptions
+---@class (exact) calira.GroupsOptions: calira.UnderOptions
 ---@field account? calira.Id the lab
 
 -- ── Requests, responses, tasks, errors ────────────────────────────────────────────────────────────────────────────────────────────
 
---- A call to come.
+--- A call whose answer is still to come.
 ---@class calira.Request
 local Request = {}
 
@@ -425,7 +443,7 @@ function Request:done() end
 --- Ends it; `wait` then raises kind `cancelled`.
 function Request:cancel() end
 
---- What came back.
+--- The answer to a call.
 ---@class calira.Response
 ---@field status integer
 ---@field headers table<string, string> names in lower case
@@ -455,6 +473,7 @@ function Task:cancel() end
 
 --- What `generator` returns, for a loop.
 ---@class calira.Generator
+---@overload fun(): any ...
 local Generator = {}
 
 --- The next values that the function yielded, or nil at its end. May wait.
@@ -468,6 +487,7 @@ function Generator:close() end
 
 --- What every failure raises; `tostring` says what to do.
 ---@class calira.Error
+---@operator concat(any): string
 ---@field kind calira.ErrorKind
 ---@field message string
 ---@field method? string
@@ -483,10 +503,10 @@ function Generator:close() end
 
 -- ── Clients ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
---- Seconds between attempts, with full jitter.
----@class calira.Backoff
----@field base? number
----@field max? number
+--- Pauses between attempts in seconds, each of a random length (full jitter).
+---@class (exact) calira.Backoff
+---@field base? number the first pause is below this, each further one below its double; 0.5
+---@field max? number no pause is longer; 30
 
 --- The token endpoint's answer.
 ---@class calira.Grant
@@ -509,7 +529,7 @@ function Generator:close() end
 ---@field advice? string what messages say to do about a grant that is no good
 
 --- A grant that is refreshed when it expires.
----@class calira.OAuth
+---@class (exact) calira.OAuth
 ---@field client_id? string
 ---@field client_secret? string
 ---@field refresh_token? string a stored grant goes before it
@@ -524,41 +544,47 @@ function Generator:close() end
 ---@field attempt? integer
 ---@field status? integer
 ---@field seconds? number
+---@field limit? integer calls at once, as learnt
+---@field rate? number calls a second, as learnt
 ---@field message? string
 ---@field verdict? calira.Verdict
 ---@field report? calira.Report
 
----@class calira.ClientOptions
----@field base_url? string `https://api.clustermarket.com/v1`
+---@class (exact) calira.ClientOptions
+---@field base_url? string the service; `https://api.clustermarket.com/v1`
 ---@field token? string|fun(): string a function is asked again after a 401
----@field oauth? calira.OAuth
+---@field oauth? calira.OAuth a grant that is refreshed, instead of a token
 ---@field timeout? number seconds for one attempt; 60
 ---@field connect_timeout? number seconds; 10
----@field deadline? number seconds for a call with all its retries and waits; none
----@field retries? integer after the first attempt; 4
----@field backoff? calira.Backoff `{ base = 0.5, max = 30 }`
+---@field deadline? number seconds for a call with all its retries and waits, from when the client's own limits let it go; none
+---@field retries? integer after the first attempt of a GET; 4
+---@field backoff? calira.Backoff the pauses between attempts; `{ base = 0.5, max = 30 }`
 ---@field max_wait? number the longest wait that a server may ask for, in seconds; 60
----@field max_in_flight? integer calls at once; 8
----@field rate? number calls a second; none
----@field lookahead? integer pages asked for ahead of the reader; 4
+---@field max_in_flight? integer calls at once at the most; 8
+---@field rate? number calls a second at the most; none
+---@field adaptive? boolean below these two, follow what the service can take; true
+---@field limiter? fun() called before each call is sent; may wait
+---@field lookahead? integer pages asked for ahead of the reader; as many as keep `max_in_flight` busy
 ---@field max_body? integer bytes of a body after decompression; 64 MiB
 ---@field strict? boolean raise at the end of a list that may be incomplete; true
----@field user_agent? string
----@field proxy? string
----@field ca_file? string
----@field ca_path? string
+---@field user_agent? string `calira/0.1.0`
+---@field proxy? string as libcurl takes it; that of the environment
+---@field ca_file? string authorities instead of the system's
+---@field ca_path? string a folder of authorities instead of the system's
 ---@field insecure? boolean no certificate check; false
 ---@field allow_http? boolean a token over plain http to another machine; false
----@field trace? fun(event: calira.Event)
+---@field trace? fun(event: calira.Event) called for each request, response, retry, wait, refresh and verdict
 
 ---@class calira.Stats
----@field calls integer
+---@field calls integer calls sent, retries included
 ---@field retries integer
 ---@field refreshes integer
 ---@field bytes integer
 ---@field connections integer opened
 ---@field waited number seconds, for limits
----@field in_flight integer
+---@field in_flight integer calls whose answer is still to come
+---@field limit integer how many calls at once are sent now, `max_in_flight` at the most
+---@field rate? number how many calls a second are sent now at the most; nil where there is no such limit
 
 --- A client of the service.
 ---@class calira.Client
@@ -573,7 +599,10 @@ function Client:close() end
 
 --- Organisations, departments and labs.
 ---@param options? calira.AccountsOptions
----@return calira.AccountList|fun(): calira.Account, calira.Node?
+---@return calira.AccountList list
+---@return nil
+---@return nil
+---@return calira.AccountList closed when a loop is left
 function Client:accounts(options) end
 
 --- One account. May wait.
@@ -583,7 +612,10 @@ function Client:account(id) end
 
 --- Bookings that a lab provides, or all labs under an account.
 ---@param options? calira.BookingsOptions
----@return calira.BookingList|fun(): calira.Booking, calira.Node?
+---@return calira.BookingList list
+---@return nil
+---@return nil
+---@return calira.BookingList closed when a loop is left
 function Client:bookings(options) end
 
 --- One booking. May wait.
@@ -593,19 +625,28 @@ function Client:booking(id) end
 
 --- Instruments; with an id one of them, which may wait.
 ---@param options? calira.EquipmentOptions
----@return calira.EquipmentList|fun(): calira.Equipment, calira.Node?
+---@return calira.EquipmentList list
+---@return nil
+---@return nil
+---@return calira.EquipmentList closed when a loop is left
 ---@overload fun(self: calira.Client, id: calira.Id): calira.Equipment
 function Client:equipment(options) end
 
 --- An instrument's bookings.
 ---@param id calira.Id
 ---@param options? calira.EquipmentBookingsOptions
----@return calira.EquipmentBookingList|fun(): calira.EquipmentBooking, calira.Node?
+---@return calira.EquipmentBookingList list
+---@return nil
+---@return nil
+---@return calira.EquipmentBookingList closed when a loop is left
 function Client:equipment_bookings(id, options) end
 
 --- Projects of an account, or of all under one.
 ---@param options calira.ProjectsOptions
----@return calira.ProjectList|fun(): calira.Project, calira.Node?
+---@return calira.ProjectList list
+---@return nil
+---@return nil
+---@return calira.ProjectList closed when a loop is left
 function Client:projects(options) end
 
 --- One project. May wait.
@@ -616,7 +657,10 @@ function Client:project(account, id) end
 
 --- Groups of a lab, or of all labs under an account.
 ---@param options? calira.GroupsOptions
----@return calira.GroupList|fun(): calira.Group, calira.Node?
+---@return calira.GroupList list
+---@return nil
+---@return nil
+---@return calira.GroupList closed when a loop is left
 function Client:groups(options) end
 
 --- One group. May wait.
@@ -650,11 +694,15 @@ function Client:request(path, query) end
 ---@param path string
 ---@param query? table<string, string|number|boolean|table>
 ---@param options? calira.ListOptions
----@return calira.List|fun(): table
+---@return calira.List list
+---@return nil
+---@return nil
+---@return calira.List closed when a loop is left
 function Client:list(path, query, options) end
 
 -- ── The module ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+--- `require "calira"`. A name that it does not have is an argument error with the nearest name.
 ---@class calira
 ---@field _VERSION string
 ---@field null lightuserdata a null inside an array
@@ -663,7 +711,10 @@ local calira = {}
 
 --- Organisations, departments and labs.
 ---@param options? calira.AccountsOptions
----@return calira.AccountList|fun(): calira.Account, calira.Node?
+---@return calira.AccountList list
+---@return nil
+---@return nil
+---@return calira.AccountList closed when a loop is left
 function calira.accounts(options) end
 
 --- One account. May wait.
@@ -673,7 +724,10 @@ function calira.account(id) end
 
 --- Bookings that a lab provides, or all labs under an account.
 ---@param options? calira.BookingsOptions
----@return calira.BookingList|fun(): calira.Booking, calira.Node?
+---@return calira.BookingList list
+---@return nil
+---@return nil
+---@return calira.BookingList closed when a loop is left
 function calira.bookings(options) end
 
 --- One booking. May wait.
@@ -683,19 +737,28 @@ function calira.booking(id) end
 
 --- Instruments; with an id one of them, which may wait.
 ---@param options? calira.EquipmentOptions
----@return calira.EquipmentList|fun(): calira.Equipment, calira.Node?
+---@return calira.EquipmentList list
+---@return nil
+---@return nil
+---@return calira.EquipmentList closed when a loop is left
 ---@overload fun(id: calira.Id): calira.Equipment
 function calira.equipment(options) end
 
 --- An instrument's bookings.
 ---@param id calira.Id
 ---@param options? calira.EquipmentBookingsOptions
----@return calira.EquipmentBookingList|fun(): calira.EquipmentBooking, calira.Node?
+---@return calira.EquipmentBookingList list
+---@return nil
+---@return nil
+---@return calira.EquipmentBookingList closed when a loop is left
 function calira.equipment_bookings(id, options) end
 
 --- Projects of an account, or of all under one.
 ---@param options calira.ProjectsOptions
----@return calira.ProjectList|fun(): calira.Project, calira.Node?
+---@return calira.ProjectList list
+---@return nil
+---@return nil
+---@return calira.ProjectList closed when a loop is left
 function calira.projects(options) end
 
 --- One project. May wait.
@@ -706,7 +769,10 @@ function calira.project(account, id) end
 
 --- Groups of a lab, or of all labs under an account.
 ---@param options? calira.GroupsOptions
----@return calira.GroupList|fun(): calira.Group, calira.Node?
+---@return calira.GroupList list
+---@return nil
+---@return nil
+---@return calira.GroupList closed when a loop is left
 function calira.groups(options) end
 
 --- One group. May wait.
@@ -740,7 +806,10 @@ function calira.request(path, query) end
 ---@param path string
 ---@param query? table<string, string|number|boolean|table>
 ---@param options? calira.ListOptions
----@return calira.List|fun(): table
+---@return calira.List list
+---@return nil
+---@return nil
+---@return calira.List closed when a loop is left
 function calira.list(path, query, options) end
 
 --- What the default client has done so far.
@@ -750,7 +819,7 @@ function calira.stats() end
 --- Cancels everything of the default client.
 function calira.close() end
 
---- A client; reads no token from the environment.
+--- Makes a client. It takes nothing from the environment but `CALIRA_TRACE` and curl's proxy variables.
 ---@param options calira.ClientOptions
 ---@return calira.Client
 function calira.new(options) end
@@ -770,7 +839,7 @@ function calira.configure(options) end
 ---@return string? message
 function calira.time(text) end
 
---- How many seconds of a booking lie from `from` to `to`.
+--- How many seconds of a booking lie in the half-open span from `from` to `to`; a booking without end counts 0.
 ---@param b calira.BookingSummary
 ---@param from? calira.Time|number
 ---@param to? calira.Time|number
@@ -788,6 +857,18 @@ function calira.add(a, b) end
 ---@return table<string, any> answers
 ---@return string[] questions
 function calira.answers(form) end
+
+--- Any value as a text for people: a record in an interpreter, a value in a log. Keys are sorted, cycles cut, control characters shown, and
+--- what is too long or too deep ends in `…`. It prints nothing: `print(calira.show(b))`, or `= calira.show(b)` in `lua5.4 -i`.
+---@param value any
+---@return string
+function calira.show(value) end
+
+--- A text from the service made fit for a terminal: one line, in which control characters, escape sequences and marks that turn the
+--- direction of writing are shown instead of sent.
+---@param text any taken as `tostring` gives it
+---@return string
+function calira.mask(text) end
 
 --- Whether a value is an error of this library.
 ---@param value any
@@ -817,7 +898,10 @@ function calira.sleep(seconds) end
 
 --- An iterator out of a function that yields records and may wait.
 ---@param f function
----@return calira.Generator|fun(): any
+---@return calira.Generator generator
+---@return nil
+---@return nil
+---@return calira.Generator closed when the loop is left
 function calira.generator(f) end
 
 --- The descriptor to poll: readable when there is something to do.
@@ -828,24 +912,24 @@ function calira.pollfd() end
 ---@return string
 function calira.events() end
 
---- Seconds after which to come back at the latest; nil: none.
+--- Seconds after which to call `step` at the latest; nil if nothing is due.
 ---@return number?
 function calira.timeout() end
 
---- Does what is due, waiting so long for it (0: not at all); returns whether anything is left.
----@param seconds? number
----@return boolean
+--- Does what is due. Waits at most so many seconds for it; with 0 it never blocks.
+---@param seconds? number 0 without it
+---@return boolean left whether anything is left to do
 function calira.step(seconds) end
 
----@class calira.AuthorizeOptions
+---@class (exact) calira.AuthorizeOptions
 ---@field client_id string
 ---@field redirect_uri string
----@field scopes? string[]
+---@field scopes? string[] as `read_bookings`
 ---@field state? string
 ---@field code_challenge? string PKCE, method S256
----@field url? string
+---@field url? string where to consent, if not at Calira's own page
 
----@class calira.ExchangeOptions
+---@class (exact) calira.ExchangeOptions
 ---@field code string
 ---@field client_id string
 ---@field client_secret? string
@@ -853,6 +937,7 @@ function calira.step(seconds) end
 ---@field code_verifier? string
 ---@field token_url? string
 
+--- Consent, and stores of grants.
 ---@class calira.oauth
 calira.oauth = {}
 
@@ -871,7 +956,7 @@ function calira.oauth.exchange(options) end
 ---@return calira.Store
 function calira.oauth.file_store(path) end
 
----@class calira.PostgresStoreOptions
+---@class (exact) calira.PostgresStoreOptions
 ---@field dsn string where the database is: `postgresql://…`, or `host=… dbname=…`
 ---@field name? string of the grant's row; `default` without it
 
@@ -879,5 +964,70 @@ function calira.oauth.file_store(path) end
 ---@param options calira.PostgresStoreOptions
 ---@return calira.Store
 function calira.oauth.postgres_store(options) end
+
+-- ── Beside the module ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+--- `require "calira.progress"` is a function that wraps a list for a loop, and shows on stderr how far it is, where that is a terminal.
+---@alias calira.Progress fun(list: calira.List, ...: any): calira.List, nil, nil, calira.List
+
+--- What the library gives a host's wait function: something to be waited for.
+---@class calira.Waiter
+
+--- `require "calira.adapters"`: for an event loop that has no adapter here. examples/hosts has some.
+---@class calira.adapters
+local adapters = {}
+
+--- From now on, a call that has to wait asks `find` how. Registering a name again replaces what it had.
+---@param name string the loop's name
+---@param find fun(): fun(waiter: calira.Waiter)? in a coroutine that has to wait: its wait function where it is one of this loop's, else nil
+function adapters.register(name, find) end
+
+--- Undoes `register`. Coroutines that wait already are still woken as long as something calls `step`.
+---@param name string
+function adapters.unregister(name) end
+
+--- Has `wake` called, once, when the waiter fires; at once where it has fired already. `wake` only notes that the coroutine can go on.
+---@param waiter calira.Waiter what the wait function was given
+---@param wake fun()
+function adapters.park(waiter, wake) end
+
+--- As `calira.pollfd`.
+---@return integer
+function adapters.pollfd() end
+
+--- As `calira.events`.
+---@return string
+function adapters.events() end
+
+--- As `calira.timeout`.
+---@return number?
+function adapters.timeout() end
+
+--- As `calira.step`.
+---@param seconds? number 0 without it
+---@return boolean left whether anything is left to do
+function adapters.step(seconds) end
+
+--- `require "calira.adapters.cqueues"`.
+---@class calira.adapters.cqueues
+local cqueues = {}
+
+--- From now on, calls in coroutines that cqueues itself runs wait as cqueues does.
+function cqueues.attach() end
+
+--- Undoes `attach`.
+function cqueues.detach() end
+
+--- `require "calira.adapters.luv"`.
+---@class calira.adapters.luv
+local luv = {}
+
+--- Starts a function in a coroutine that waits on luv's loop, and runs it up to its first wait.
+---@param f function
+---@param ... any
+function luv.spawn(f, ...) end
+
+--- From now on no coroutine waits on luv's loop.
+function luv.detach() end
 
 return calira

@@ -13,18 +13,21 @@ end
 
 local TYPES <const> = read "lua/calira/types.lua"
 
---- Classes by name: `fields` (name → type), `parents`, `methods` (a set).
+--- Classes by name: `fields` (name → type), `parents`, `methods` (a set), `exact`, `call` (what calling it gives).
 local classes = {}
 do
   local current
   local variables = {}                                    -- local variable → class
   for line in TYPES:gmatch "[^\n]+" do
-    local class, parents = line:match "^%-%-%-@class ([%w._]+):?%s*(.*)$"
+    local plain, exact = line:gsub("^(%-%-%-@class )%(exact%) ", "%1")
+    local class, parents = plain:match "^%-%-%-@class ([%w._]+):?%s*(.*)$"
     if class then
-      current = { name = class, fields = {}, parents = {}, methods = {} }
+      current = { name = class, fields = {}, parents = {}, methods = {}, exact = exact == 1 }
       classes[class] = current
       for parent in parents:gmatch "[%w._]+" do current.parents[#current.parents + 1] = parent end
     end
+    local call = line:match "^%-%-%-@overload fun%(%): (.+)$"
+    if call and current then current.call = call end
     local field, optional, rest = line:match "^%-%-%-@field ([%w_]+)(%??) (.+)$"
     if field then current.fields[field] = optional .. rest end
     local variable = line:match "^local (%w+) = {}" or line:match "^(calira%.oauth) = {}"
@@ -102,12 +105,70 @@ describe("types.lua", function()
     task:wait()
   end)
 
-  it("has the methods of a list for every kind of record", function()
+  it("has the methods of a list for every kind of record, and the values of a loop", function()
+    local count = 0
     for name, class in pairs(classes) do
       if class.parents[1] == "calira.List" then
         assert.same({ "collect", "first", "next", "pages" }, names(class.fields), name)
+        assert.equal(name:gsub("List$", "") .. ", calira.Node?", class.call)
+        count = count + 1
       end
     end
+    assert.equal(6, count)
+    for _, name in ipairs { "List", "Pages", "Generator" } do assert.is_truthy(classes["calira." .. name].call, name) end
+  end)
+
+  it("has the modules beside it", function()
+    for _, name in ipairs { "calira.adapters", "calira.adapters.cqueues", "calira.adapters.luv" } do
+      assert.same(names((require(name))), names(classes[name].methods))
+    end
+  end)
+
+  it("says the four values of what a loop takes", function()
+    local client <close> = helper.client()
+    local returns = {}
+    local count = 0
+    for line in TYPES:gmatch "[^\n]*" do
+      local kind = line:match "^%-%-%-@return (%S+)"
+      local owner, method = line:match "^function ([%w.]+)[.:]([%w_]+)%("
+      if kind then
+        returns[#returns + 1] = kind
+      elseif owner then
+        local looped = returns[1] and (returns[1]:find "List$" or returns[1] == "calira.Generator" or returns[1] == "calira.Pages")
+        if looped then
+          assert.same({ returns[1], "nil", "nil", returns[1] }, returns, method)
+          count = count + 1
+        end
+        returns = {}
+      end
+    end
+    assert.equal(2 * 7 + 2, count)                          -- of the client and of the module; generator, pages
+    assert.equal(4, select("#", client:accounts()))
+    assert.equal(4, select("#", client:list "/accounts"))
+    assert.equal(4, select("#", client:accounts():pages()))
+    assert.equal(4, select("#", calira.generator(function() end)))
+  end)
+
+  it("is closed where options are taken, so that editors find a wrong name", function()
+    for name, class in pairs(classes) do
+      local options = name:find "Options$" ~= nil or name == "calira.Backoff" or name == "calira.OAuth"
+      assert.equal(options, class.exact, name)
+    end
+  end)
+
+  it("names the parameters of every function", function()
+    local described, count = {}, 0
+    for line in TYPES:gmatch "[^\n]*" do
+      local name = line:match "^%-%-%-@param ([%w_.]+)"
+      local full, parameters = line:match "^function ([%w.:_]+)%((.-)%)"
+      if name then
+        described[#described + 1] = name
+      elseif full then
+        assert.equal(parameters, table.concat(described, ", "), full)
+        described, count = {}, count + 1
+      end
+    end
+    assert.is_true(count > 80)
   end)
 
   it("has a client's options", function()
@@ -116,6 +177,7 @@ describe("types.lua", function()
     assert.same(accepted(calira.new, { oauth = BAD }), names(fields_of "calira.OAuth"))
     assert.same(accepted(calira.oauth.authorize_url, BAD), names(fields_of "calira.AuthorizeOptions"))
     assert.same(accepted(calira.oauth.exchange, BAD), names(fields_of "calira.ExchangeOptions"))
+    assert.same(accepted(calira.oauth.postgres_store, BAD), names(fields_of "calira.PostgresStoreOptions"))
   end)
 
   it("has the options of every list", function()
@@ -124,7 +186,8 @@ describe("types.lua", function()
       local class = "calira." .. name:gsub("^%l", string.upper):gsub("_(%l)", string.upper) .. "Options"
       local arguments = route.path:find("{id}", 1, true) and { 1, BAD } or { BAD }
       assert.same(accepted(client[name], client, table.unpack(arguments)), names(fields_of(class)), name)
-      assert.is_truthy(TYPES:find(("@param options%%??[^\n]* %s\n[^\n]+\n?[^\n]*\nfunction Client:%s%%("):format(class, name)), name)
+      local own = TYPES:match(("\n\n([^\n]*\n[^\f]-)\nfunction Client:%s%%("):format(name)):match ".*\n\n(.*)$"
+      assert.is_truthy(own:find(("@param options%%?? %s%%f[%%s]"):format(class)), own)
     end
     assert.same(accepted(client.list, client, "/accounts", nil, BAD), names(fields_of "calira.ListOptions"))
   end)
@@ -141,7 +204,9 @@ describe("types.lua", function()
     local across = client:bookings { under = "Faculty of Physics", details = true, status = "Confirmed" }
     across:collect()
     check(across:report(), "calira.Report")
-    assert.same(names(client:stats()), names(fields_of "calira.Stats"))
+    check(client:stats(), "calira.Stats")
+    local rated <close> = helper.client("", { rate = 100 })
+    assert.same(names(rated:stats()), names(fields_of "calira.Stats"))
     check(helper.failure(client.booking, client, 7), "calira.Error")
     local tree = client:tree()
     check(tree:find(102), "calira.Node")

@@ -215,12 +215,12 @@ local function draw(lines, heading, roots)
     local last = parent and (parent.labs[#parent.labs] or parent.departments[#parent.departments]) or roots[#roots]
     local level = heading and depth + 1 or depth
     local joint = level == 0 and "" or node == last and "└── " or "├── "
-    lines[#lines + 1] = table.concat(rails, "", 1, math.max(level - 1, 0)) .. joint .. caption(node, names.of(node))
+    lines[#lines + 1] = core.mask(table.concat(rails, "", 1, math.max(level - 1, 0)) .. joint .. caption(node, names.of(node)))
     if level > 0 then rails[level] = node == last and "    " or "│   " end
   end
 end
 
---- Draws the tree, a line for each account, with type and id.
+--- Draws the tree, a line for each account, with type and id; control characters in names are masked.
 function Tree:__tostring()
   local lines = {}
   draw(lines, nil, self.organisations)

@@ -7,8 +7,7 @@ local PAUSE <const> = 0.05 -- seconds between two looks at a lock that another p
 
 local NO_SUCH_FILE <const>, NO_SUCH_FOLDER <const> = 2, 20 -- ENOENT, ENOTDIR
 
-local Store = { __name = "calira.oauth.file_store" }
-Store.__index = Store
+local NAME <const> = "calira.oauth.file_store"
 
 --- Content and nil, or nil, a message and a code.
 local function read(path)
@@ -82,5 +81,5 @@ return function(path)
     end
   end
 
-  return setmetatable(store, Store)
+  return setmetatable(store, { __name = NAME, __tostring = function() return ("%s (%s)"):format(NAME, path) end })
 end

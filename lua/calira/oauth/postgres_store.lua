@@ -13,8 +13,7 @@ local TABLE <const> = [[create table calira_grants (
 local UPSERT <const> = [[insert into calira_grants (name, content) values ('%s', '%s')
   on conflict (name) do update set content = excluded.content, saved_at = now()]]
 
-local Store = { __name = "calira.oauth.postgres_store" }
-Store.__index = Store
+local NAME <const> = "calira.oauth.postgres_store"
 
 -- ── Connections ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -151,5 +150,6 @@ return function(given)
     end
   end
 
-  return setmetatable(store, Store)
+  -- not the address, which may hold a password
+  return setmetatable(store, { __name = NAME, __tostring = function() return ("%s (%s)"):format(NAME, name) end })
 end

@@ -37,6 +37,10 @@ function Generator:__close()
   end
 end
 
+function Generator:__tostring()
+  return ("calira.generator (%s)"):format(status(self.coroutine) == "dead" and "ended" or "open")
+end
+
 Generator.next, Generator.close = Generator.__call, Generator.__close
 
 --- Makes an iterator for `for` out of a function that calls `coroutine.yield(record, …)`; what it calls of this library may wait.

@@ -231,6 +231,10 @@ end
 --- Whether `wait` would not wait.
 function Task:done() return self.ended == true end
 
+function Task:__tostring()
+  return ("calira.task (%s)"):format(not self.ended and "running" or self.cancelled and "cancelled" or self.failure and "failed" or "done")
+end
+
 --- Ends it: what it waits for is cancelled, its `<close>` variables are closed, `wait` raises kind `cancelled`.
 function Task:cancel()
   if self.ended then return end
