@@ -7,12 +7,13 @@ local progress = require "calira.progress"
 local ERASE <const> = "\r\27[K"
 
 --- Runs a script whose stderr is a terminal, by way of util-linux's script: what it wrote to stdout, what to the terminal, its status.
-local function on_terminal(text, scenario)
+local function on_terminal(text, scenario, term)
   local path, out = os.tmpname(), os.tmpname()
   local file = assert(io.open(path, "w"))
   file:write("local calira, progress = require 'calira', require 'calira.progress'\n", text)
   file:close()
-  local inner = ("env CALIRA_BASE_URL=%s CALIRA_TOKEN=%s lua5.4 %s >%s"):format(helper.url(scenario):gsub("[;%%~]", "\\%0"), helper.token, path, out)
+  local url = helper.url(scenario):gsub("[;%%~]", "\\%0")
+  local inner = ("env TERM=%s CALIRA_BASE_URL=%s CALIRA_TOKEN=%s lua5.4 %s >%s"):format(term or "xterm", url, helper.token, path, out)
   local pipe = assert(io.popen(("timeout 60 script -qec '%s' /dev/null </dev/null"):format(inner)))
   local terminal = pipe:read "a"
   local _, _, status = pipe:close()
@@ -43,6 +44,16 @@ describe("progress", function()
     assert.equal("", err)
     assert.equal("true\tnil\tnil\ttrue\n250\n", out)
     assert.equal(0, status)
+  end)
+
+  with_terminal("draws nothing on a terminal that cannot erase a line", function()
+    for _, term in ipairs { "dumb", "" } do
+      local out, terminal = on_terminal([[
+        local count = 0
+        for _ in progress(calira.bookings{ provider = 102 }) do count = count + 1 end
+        print(count)]], "", term)
+      assert.same({ "250\n", "" }, { out, terminal })
+    end
   end)
 
   with_terminal("draws a bar with count, rate and time left, and erases it", function()

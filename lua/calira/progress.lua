@@ -45,13 +45,14 @@ end
 
 --- A list with a bar: callable, closable, with every method of the list it wraps.
 local function wrap(list)
+  local columns = core.columns(2) or 80
   local started, drawn = core.now(), -math.huge
 
   local function draw()
     local now = core.now()
     if now - drawn < INTERVAL then return end
     drawn = now
-    io.stderr:write(ERASE, line(now - started, list:progress()))
+    io.stderr:write(ERASE, line(now - started, list:progress()):sub(1, columns - 1))
     io.stderr:flush()
   end
 
@@ -83,12 +84,15 @@ end
 
 --- Wraps a list for a `for` loop and shows how far it is: records, rate and time left, redrawn ten times a second at most.
 -- The line is erased when the loop ends, by itself, by `break` or by an error. Reading waits and raises as the list does.
+-- Nothing is drawn on a terminal that cannot erase a line: TERM is empty or `dumb`.
 ---@param list userdata any list of this library; further arguments are ignored, so that a list call can stand inside the brackets
 ---@return table|userdata list the list, wrapped where stderr is a terminal; then nil, nil, and the same once more, to be closed
 return function(list)
   if type(list) ~= "userdata" and type(list) ~= "table" then
     core.raise("argument", ("progress: expected a list, got %s"):format(type(list)))
   end
-  local wrapped = core.isatty(2) and wrap(list) or list
+  local terminal = os.getenv "TERM"
+  local draws = core.isatty(2) and terminal and terminal ~= "" and terminal ~= "dumb"
+  local wrapped = draws and wrap(list) or list
   return wrapped, nil, nil, wrapped
 end
