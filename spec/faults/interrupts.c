@@ -1,7 +1,7 @@
 /* Interrupts: a hook raises a table at the n-th call event of a scenario, once, as a host does that stops a script. The very table has to
  * come out; reading on afterwards brings every record once, or an error. Prints how many points were tried.
  *
- *   interrupts [EVERY [SCENARIO]]    only every EVERY-th point (default 23; 1 tries them all)
+ *   interrupts [EVERY [SCENARIO]]    only every EVERY-th point (default 7; 1 tries them all)
  */
 #include "scenarios.h"
 
@@ -93,7 +93,7 @@ static void points(const char *wanted) {
 }
 
 int main(int argc, char **argv) {
-    every = argc > 1 ? atol(argv[1]) : 23;
+    every = argc > 1 ? atol(argv[1]) : 7;
     if (!find_sandbox() || every < 1) {
         fprintf(stderr, "usage: sh spec/one.sh build/test/spec/faults_interrupts_test [EVERY [SCENARIO]]\n");
         return 2;

@@ -1,7 +1,7 @@
 /* Memory that runs out: each allocation of a scenario fails in turn, Lua's and libcurl's. After each: a clean error or success, reading
  * on brings every record once, the client works, closing the state frees all. Prints how many points were tried.
  *
- *   memory [EVERY [SCENARIO]]    only every EVERY-th point (default 199; 1 tries them all, for some minutes)
+ *   memory [EVERY [SCENARIO]]    only every EVERY-th point (default 41; 1 tries them all, for some minutes)
  *
  * A failed allocation in libcurl for the head of an HTTP/2 answer leaves that call without an end: the time limit of an attempt ends it.
  * LeakSanitizer and valgrind see what this program does not count.
@@ -114,7 +114,7 @@ static void secure(const char *wanted) {
 
 int main(int argc, char **argv) {
     const char *only = argc > 2 ? argv[2] : NULL, *tls = getenv("CALIRA_SANDBOX_TLS");
-    every = argc > 1 ? atol(argv[1]) : 199;
+    every = argc > 1 ? atol(argv[1]) : 41;
     if (!find_sandbox() || !tls || every < 1) {
         fprintf(stderr, "usage: sh spec/one.sh build/test/spec/faults_memory_test [EVERY [SCENARIO]]\n");
         return 2;
