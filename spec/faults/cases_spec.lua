@@ -106,7 +106,7 @@ describe("finalizers", function()
 end)
 
 it("a hook's error while a page is read is raised as it is, and the list is as it was", function()
-  for _, event in ipairs { 1, 3, 6, 10 } do
+  for _, event in ipairs { 2, 3, 6, 10 } do -- 1 is the call of pcall
     run([[
       local client = helper.client "total=none"
       local list, stop, count = client:bookings { provider = 102, per_page = 100 }, {}, 0
@@ -272,12 +272,15 @@ describe("costs grow in proportion:", function()
         local took
         calira.run(function()
           for _ = 1, count do calira.spawn(function() end) end
+          collectgarbage()
+          collectgarbage "stop" -- the tasks are many to mark
           local before = os.clock()
           table.sort({ 1, 2 }, function(a, b)
-            for _ = 1, 100 do client:get "/bookings/12345" end
+            for _ = 1, 300 do client:get "/bookings/12345" end
             return a < b
           end)
           took = os.clock() - before
+          collectgarbage "restart"
         end)
         return took
       end
