@@ -18,7 +18,7 @@ struct waiter {
 };
 
 /* Registry: weak table of coroutines that the library started; what the Lua layer installed; waiters by address. */
-static const char owned_key, dispatch_key, strand_key, waits_key, host_key, waiters_key;
+static const char owned_key, dispatch_key, strand_key, enter_key, leave_key, host_key, waiters_key;
 static const char wait_token; /* its address is what a waiting coroutine yields first */
 
 void cond_init(struct cond *c) {
@@ -320,24 +320,34 @@ void wait_push_strand(lua_State *L) {
         lua_call(L, 0, 1);
 }
 
-void wait_check_strand(lua_State *L, const char *message) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &waits_key) == LUA_TFUNCTION) {
-        lua_insert(L, -2);
-        lua_call(L, 1, 1);
-        if (lua_toboolean(L, -1))
-            error_throw(L, "argument", "%s", message);
+void wait_enter_strand(lua_State *L, const char *message) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &enter_key) != LUA_TFUNCTION) {
         lua_pop(L, 1);
+        return;
+    }
+    lua_insert(L, -2);
+    lua_call(L, 1, 2);
+    if (lua_toboolean(L, -2))
+        error_throw(L, "argument", "%s", message);
+    lua_remove(L, -2);
+}
+
+void wait_leave_strand(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &leave_key) == LUA_TFUNCTION) {
+        lua_insert(L, -2);
+        lua_call(L, 1, 0);
     } else {
         lua_pop(L, 2);
     }
 }
 
-/* core.dispatcher(dispatch, strand, waits): dispatch(stuck) wakes who fired and resumes tasks; strand() is what runs now;
- * waits(strand): whether that one waits for what runs now. core.host(f): f() gives the wait function of a host's coroutine,
+/* core.dispatcher(dispatch, strand, enter, leave): dispatch(stuck) wakes who fired and resumes tasks; strand() is what runs now,
+ * for others; enter(strand): whether that one waits for what runs now, and what that waited for until now, which leave() puts back.
+ * core.host(f): f() gives the wait function of a host's coroutine,
  * or nil. */
 static int f_dispatcher(lua_State *L) {
-    static const char *const keys[] = {&dispatch_key, &strand_key, &waits_key};
-    for (int i = 0; i < 3; i++) {
+    static const char *const keys[] = {&dispatch_key, &strand_key, &enter_key, &leave_key};
+    for (int i = 0; i < 4; i++) {
         luaL_checktype(L, i + 1, LUA_TFUNCTION);
         lua_pushvalue(L, i + 1);
         lua_rawsetp(L, LUA_REGISTRYINDEX, keys[i]);

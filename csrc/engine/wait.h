@@ -40,12 +40,14 @@ void wait_until(lua_State *L, struct loop *lp, struct cond *c, wait_ready *ready
  * nothing of its own. */
 bool wait_notify(lua_State *L, struct loop *lp);
 
-/* Pushes what runs here, to be compared: a task, a coroutine of a host's loop, or the main program. */
+/* Pushes what runs here, for others that wait until it has done what it begins now: for wait_enter_strand. */
 void wait_push_strand(lua_State *L);
 
 /* Raises `argument` with the message where whoever is on the top, which is popped, waits (through whatever tasks) for what runs
- * here, or is the same: so that a wait for it could never end. */
-void wait_check_strand(lua_State *L, const char *message);
+ * here, or is the same: so that a wait for it could never end. Else what runs here counts as waiting for it, and what it waited
+ * for before is pushed: wait_leave_strand pops that once the wait is over. (A coroutine that yields is told of by its scheduler.) */
+void wait_enter_strand(lua_State *L, const char *message);
+void wait_leave_strand(lua_State *L);
 
 /* Adds the functions of this layer to the module table on the top. */
 void wait_open(lua_State *L);

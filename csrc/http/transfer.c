@@ -116,10 +116,20 @@ static long milliseconds(double seconds) {
     return seconds < 2e6 ? (long)(seconds * 1000) + 1 : 2000000000L;
 }
 
+/* What of an address goes into the request line. */
+static const char *target_of(const char *url) {
+    const char *host = strstr(url, "://");
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    return path ? path : "/";
+}
+
 static CURLcode set_connection(CURL *easy, const struct exchange *e) {
     const struct settings *s = e->settings;
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_URL, e->url);
+    if (e->https ||
+        e->loopback) /* libcurl forgets the query where it has no memory for its copy; a proxy wants it whole */
+        SET(CURLOPT_REQUEST_TARGET, target_of(e->url));
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_NOSIGNAL, 1L);

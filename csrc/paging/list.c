@@ -70,38 +70,50 @@ static bool fill(lua_State *L, struct list *l, int base, lua_KFunction k) {
     return false;
 }
 
-/* Pushes the next record and its node; the batch holds one. A reached limit ends the list at once, so that nothing goes on in
- * flight: what can raise comes before the record counts as delivered. */
-static void take_record(lua_State *L, struct list *l) {
-    luaL_checkstack(L, 4, "calira");
-    bool last = l->limit >= 0 && l->delivered + 1 >= l->limit;
-    if (last)
-        source_close(L, l);
+/* Pushes the next record, which the batch holds. Runs no other code; the record counts as delivered only after commit(), so that
+ * an error in between leaves it to be read again. The caller has made room on the stack. */
+static void push_record(lua_State *L, const struct list *l) {
     lua_getiuservalue(L, 1, LIST_BATCH);
     lua_rawgeti(L, -1, l->place + 1);
     lua_remove(L, -2);
+}
+
+/* The record on the top is delivered. */
+static void commit(lua_State *L, struct list *l) {
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, LIST_LAST);
-    lua_getiuservalue(L, 1, LIST_NODE);
     l->place++;
     l->delivered++;
-    if (last && l->state == LIST_OPEN)
+}
+
+/* A reached limit ends the list at once, so that nothing goes on in flight. */
+static void settle_limit(lua_State *L, struct list *l) {
+    if (limit_reached(l) && l->state == LIST_OPEN)
         source_leave(L, l, LIST_ENDED);
 }
 
-/* Pushes the next record and, if there is one, its node; nil at the end. Returns how many values. */
-static int push_next(lua_State *L, struct list *l, lua_KFunction k) {
-    if (!fill(L, l, 1, k)) {
-        lua_pushnil(L);
-        return 1;
+/* Pushes the next record and, if there is one, its node; nil at the end. Returns how many values. `last`: the list is closed
+ * then. What is in flight is let go before a last record is taken: an interrupt leaves it to be read again. */
+static int push_next(lua_State *L, struct list *l, bool last, lua_KFunction k) {
+    while (fill(L, l, 1, k)) {
+        luaL_checkstack(L, 4, "calira");
+        if (!l->source_closed && (last || (l->limit >= 0 && l->delivered + 1 >= l->limit))) {
+            source_close(L, l);
+            continue; /* whatever ran meanwhile may have read the list */
+        }
+        push_record(L, l);
+        commit(L, l);
+        lua_getiuservalue(L, 1, LIST_NODE);
+        settle_limit(L, l);
+        return lua_isnil(L, 3) ? (lua_settop(L, 2), 1) : 2;
     }
-    take_record(L, l);
-    return lua_isnil(L, 3) ? (lua_settop(L, 2), 1) : 2;
+    lua_pushnil(L);
+    return 1;
 }
 
 static int next_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status, (void)ctx;
-    return push_next(L, lua_touserdata(L, 1), next_k);
+    return push_next(L, lua_touserdata(L, 1), false, next_k);
 }
 
 /* list:next(), and the list called by a loop: record [, node], or nil at the end. May wait. */
@@ -116,13 +128,13 @@ static int collect_k(lua_State *L, int status, lua_KContext ctx) {
     struct list *l = lua_touserdata(L, 1);
     lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
     while (fill(L, l, 3, collect_k)) {
-        take_record(L, l);
-        count++;
-        if (lua_isnil(L, -1))
-            lua_pop(L, 1);
-        else
+        luaL_checkstack(L, 4, "calira");
+        push_record(L, l);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, 2, ++count);
+        commit(L, l);
+        if (lua_getiuservalue(L, 1, LIST_NODE) != LUA_TNIL)
             lua_rawseti(L, 3, count);
-        lua_rawseti(L, 2, count);
     }
     lua_getiuservalue(L, 1, LIST_OPTIONS);
     bool under = lua_getfield(L, -1, "under") != LUA_TNIL;
@@ -142,7 +154,7 @@ static int list_collect(lua_State *L) {
 static int first_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status, (void)ctx;
     struct list *l = lua_touserdata(L, 1);
-    int results = push_next(L, l, first_k);
+    int results = push_next(L, l, true, first_k);
     source_close_list(L, l);
     return results;
 }
@@ -167,10 +179,13 @@ enum gathering { GATHERING, READY, OVER };
 /* Moves what is left of the batch to the end of the array in slot 2. */
 static void take_rest(lua_State *L, struct list *l) {
     lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
+    luaL_checkstack(L, 4, "calira");
     while (l->place < l->size && !limit_reached(l)) {
-        take_record(L, l);
-        lua_pop(L, 1);
+        push_record(L, l);
+        lua_pushvalue(L, -1);
         lua_rawseti(L, 2, ++count);
+        commit(L, l);
+        lua_pop(L, 1);
     }
 }
 
@@ -182,11 +197,34 @@ static enum gathering gather(lua_State *L, struct list *l, lua_Integer before) {
     if (some ? l->state != LIST_OPEN : !readable(L, l))
         return some || l->batches > before ? READY : OVER;
     take_rest(L, l);
-    if (limit_reached(l) && l->state == LIST_OPEN)
-        source_leave(L, l, LIST_ENDED);
+    settle_limit(L, l);
     if (l->state != LIST_OPEN)
         return got ? READY : OVER;
     return got && !l->part ? READY : GATHERING;
+}
+
+/* Pushes what this coroutine, or one that is dead, had gathered when it was interrupted: upvalue 2 has the arrays by coroutine. Else a
+ * new array, which is entered there. */
+static void push_gathered(lua_State *L) {
+    const int gathered = lua_upvalueindex(2);
+    luaL_checkstack(L, 4, "calira");
+    for (lua_pushnil(L); lua_next(L, gathered); lua_pop(L, 1)) {
+        lua_State *other = lua_tothread(L, -2);
+        lua_Debug frame;
+        if (other != L && (lua_status(other) == LUA_YIELD || lua_getstack(other, 0, &frame)))
+            continue; /* it is gathering */
+        if (other == L)
+            return;
+        lua_pushvalue(L, -2);
+        lua_pushnil(L);
+        lua_rawset(L, gathered);
+        break;
+    }
+    if (!lua_istable(L, -1))
+        lua_newtable(L);
+    lua_pushthread(L);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, gathered);
 }
 
 /* Slots: the list, the array. */
@@ -199,6 +237,9 @@ static int pages_k(lua_State *L, int status, lua_KContext ctx) {
         source_advance(L, l, ctx, pages_k);
         lua_settop(L, 2);
     }
+    lua_pushthread(L);
+    lua_pushnil(L);
+    lua_rawset(L, lua_upvalueindex(2));
     if (state == OVER) {
         lua_pushnil(L);
         return 1;
@@ -213,7 +254,8 @@ static int pages_next(lua_State *L) {
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(1));
     struct list *l = check(L);
-    lua_newtable(L);
+    push_gathered(L);
+    lua_insert(L, 2);
     return pages_k(L, LUA_OK, (lua_KContext)l->batches);
 }
 
@@ -222,7 +264,8 @@ static int list_pages(lua_State *L) {
     check(L);
     lua_settop(L, 1);
     lua_pushvalue(L, 1);
-    lua_pushcclosure(L, pages_next, 1);
+    lua_newtable(L);
+    lua_pushcclosure(L, pages_next, 2);
     lua_settop(L, 4); /* two nils */
     lua_pushvalue(L, 1);
     return 4;

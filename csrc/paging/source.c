@@ -111,20 +111,22 @@ static int visit_close(lua_State *L) {
     return 0;
 }
 
-/* Pushes that, to be closed. */
-static void push_visit(lua_State *L, struct list *l) {
+/* Pushes that, to be closed. False where a finalizer that ran meanwhile has read the list, or closed it. */
+static bool push_visit(lua_State *L, struct list *l) {
+    lua_Integer batches = l->batches;
     struct visit *v = lua_newuserdatauv(L, sizeof *v, 1);
     v->list = NULL;
     luaL_setmetatable(L, READING);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
     wait_push_strand(L);
-    if (l->reading)
-        error_throw(L, "argument", "the list is being read"); /* since a moment ago */
+    if (l->reading || l->batches != batches || l->state != LIST_OPEN)
+        return false;
     lua_setiuservalue(L, 1, LIST_READER);
     lua_toclose(L, -1);
     v->list = l;
     l->reading = true;
+    return true;
 }
 
 /* Slots of fetch. */
@@ -177,7 +179,8 @@ static int fetch_k(lua_State *L, int status, lua_KContext ctx) {
 /* (list): takes the next batch of its source. */
 static int fetch(lua_State *L) {
     struct list *l = lua_touserdata(L, FETCH_LIST);
-    push_visit(L, l);
+    if (!push_visit(L, l))
+        return 0;
     source_push(L, "batch");
     if (lua_getiuservalue(L, 1, LIST_BATCH) == LUA_TNIL) { /* nothing yet */
         lua_pushboolean(L, 0);
@@ -196,8 +199,9 @@ void source_advance(lua_State *L, struct list *l, lua_KContext ctx, lua_KFunctio
     luaL_checkstack(L, 8, "calira");
     if (l->reading) {
         lua_getiuservalue(L, 1, LIST_READER);
-        wait_check_strand(L, "a function given to a list may not read the same list");
+        wait_enter_strand(L, "a function given to a list may not read the same list");
         wait_until(L, l->loop, &l->idle, may_fetch, l, ctx, k);
+        wait_leave_strand(L);
     } else {
         lua_pushcfunction(L, fetch);
         lua_pushvalue(L, 1);

@@ -82,13 +82,13 @@ function Window:drop(node)
   end
 end
 
---- Finishes those that are at their end.
+--- Finishes those that are at their end; not one whose last batch an interrupt kept from its reader.
 function Window:sweep()
   local active = self:open_parts()
   for i = #active, 1, -1 do
     local part = active[i]
     local finished = part.walk and select(3, part.walk:progress()) or part.failure and 0 or 1
-    if finished == 1 then self:finish(part) end
+    if finished == 1 and part ~= self.list.reading then self:finish(part) end
   end
 end
 

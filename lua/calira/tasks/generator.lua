@@ -13,11 +13,14 @@ Generator.__index = Generator
 --- What a resume of a generator's coroutine brought: a record, or a wait, which its reader waits in its own way.
 local function take(generator, ok, value, ...)
   local co = generator.coroutine
+  local over = status(co) == "dead"
   if not ok then
     local _, err = close(co) -- what it held when it failed
+    generator.resumed = false
     error(err, 0)
   end
-  if status(co) == "dead" then return nil end
+  generator.resumed = false -- from here to the return of a record nothing is called
+  if over then return nil end
   if value ~= WAIT then return value, ... end
   core.await((...))
   return generator() -- which another reader may have brought to its end meanwhile
@@ -25,8 +28,11 @@ end
 
 function Generator:__call()
   local co = self.coroutine
-  if status(co) == "dead" then return nil end
-  if status(co) ~= "suspended" then core.raise("argument", "a generator cannot read itself") end
+  local now = status(co)
+  if now == "normal" or now == "running" then core.raise("argument", "a generator cannot read itself") end
+  if self.resumed then core.raise("closed", "an interrupt came while the generator gave a record, which is lost") end
+  if now == "dead" then return nil end
+  self.resumed = true
   return take(self, resume(co))
 end
 

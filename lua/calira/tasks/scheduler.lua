@@ -15,11 +15,12 @@ local resume <const>, status <const>, close <const> = coroutine.resume, coroutin
 
 local ready <const> = {}  -- tasks to resume: a queue, from `first` to `last`; false: resumed
 local first, last = 1, 0
-local current = nil       -- the task that runs now
+local current = nil       -- the task that runs now, as far as running_task() has looked
+local running_task        -- function: see below
 local blocked = nil       -- inside a task: the task, or the scope, that it blocks for
 local scanned = 0         -- inside a task: the place in `ready` up to which no task may be resumed before this one goes on
 local relations = 0       -- counts the waits that began: each may make another task one that cannot be done without
-local awaiting <const> = setmetatable({}, { __mode = "k" }) -- strand → the task, scope or strand that it waits for
+local awaiting <const> = setmetatable({}, { __mode = "k" }) -- strand → the task, scope, strand or visit that it waits for
 local MAIN <const> = {}   -- the strand of the main program and of coroutines that are nobody's
 local hosts <const> = {}  -- name → function that gives the wait function of the running coroutine, or nil
 
@@ -29,9 +30,9 @@ local hosts <const> = {}  -- name → function that gives the wait function of t
 local Scope = {}
 Scope.__index = Scope
 
-local function new_scope() return setmetatable({ owner = current, tasks = {}, alive = 0, changed = core.event() }, Scope) end
+local function new_scope() return setmetatable({ owner = running_task(), tasks = {}, alive = 0, changed = core.event() }, Scope) end
 
-local outside <const> = new_scope()
+local outside <const> = setmetatable({ tasks = {}, alive = 0, changed = core.event() }, Scope)
 
 --- Ends its tasks; also those that are spawned meanwhile, by what the ending ones close.
 function Scope:cancel()
@@ -74,8 +75,9 @@ local function body(guard, f, ...)
 end
 
 local function new_task(scope, f, ...)
+  local starter = running_task()
   local task = setmetatable({
-    scope = scope, over = core.event(), waits = {}, supplies = current and current.supplies,
+    scope = scope, over = core.event(), waits = {}, supplies = starter and starter.supplies,
   }, Task)
   task.arguments = table.pack(setmetatable({ task = task }, Guard), f, ...)
   task.coroutine = core.own(body)
@@ -95,7 +97,7 @@ end
 local function finish(task, failure, results)
   if task.ended then return end
   if failure and task.failed then
-    task.failed(failure[1])
+    task.failed(failure[1]) -- which may raise
     failure = nil
   end
   task.ended, task.failure, task.results = true, failure, results
@@ -127,8 +129,20 @@ local function running(task)
   local before = setmetatable({
     task = task, outer = current, blocked = blocked, scanned = scanned, relations = relations,
   }, Running)
+  task.before = before
   current, blocked, scanned = task, nil, 0
   return before
+end
+
+--- The task that runs now. Where an interrupt came in the place of Running's close, the state of its coroutine tells that it does not.
+function running_task()
+  while current do
+    local now = status(current.coroutine)
+    if now == "running" or now == "normal" then break end
+    local before = current.before
+    current, blocked, scanned = before.outer, before.blocked, 0
+  end
+  return current
 end
 
 --- Closes the coroutine of a task, whose `<close>` variables may wait.
@@ -175,31 +189,54 @@ end
 
 --- What runs now: a task, a coroutine of a host's loop, or the main program.
 local function strand()
-  if current then return current end
+  if running_task() then return current end
   for _, find in pairs(hosts) do
     if find() then return (coroutine.running()) end
   end
   return MAIN
 end
 
---- Whether a strand, task or scope waits, through whatever others, for `me`.
+--- A reading of a list by a strand, for others that wait until it is over. What the strand waited for when the reading began (it reads
+-- in a finalizer, say) does not hold the reading up; only what it waits for since.
+local Visit = {}
+
+--- For the C module: what runs now, as the reader of a list.
+local function visit()
+  local me = strand()
+  if awaiting[me] == nil then return me end
+  return setmetatable({ strand = me, since = awaiting[me] }, Visit)
+end
+
+--- Whether a strand, task, scope or visit waits, through whatever others, for `me`.
 local function leads_to(from, me, seen)
   if from == me then return true end
   if from == nil or seen[from] then return false end
   seen[from] = true
-  if getmetatable(from) ~= Scope then return leads_to(awaiting[from], me, seen) end
+  local kind = getmetatable(from)
+  if kind == Visit then
+    local now = awaiting[from.strand]
+    return from.strand == me or (now ~= from.since and leads_to(now, me, seen))
+  end
+  if kind ~= Scope then return leads_to(awaiting[from], me, seen) end
   for task in pairs(from.tasks) do
     if leads_to(task, me, seen) then return true end
   end
   return false
 end
 
---- For the C module: whether that strand waits for what runs now. If not, what runs now is going to wait for it.
-local function waits(other)
+--- For the C module: whether that strand waits for what runs now. If not, what runs now is going to wait for it; second what that
+-- waited for until now.
+local function enter(other)
   local me = strand()
   if leads_to(other, me, {}) then return true end
-  if current then awaiting[current] = other end
-  return false
+  local outer = awaiting[me]
+  if current then awaiting[me] = other end
+  return false, outer
+end
+
+--- For the C module: that wait is over.
+local function leave(outer)
+  if current then awaiting[current] = outer end
 end
 
 --- Somebody who waits for a task or a scope. While that blocks inside another task, what it waits for has to go on.
@@ -239,7 +276,7 @@ end
 function Task:cancel()
   if self.ended then return end
   self.cancelled = true
-  if self == current then core.raise("cancelled", "the task was cancelled") end
+  if self == running_task() then core.raise("cancelled", "the task was cancelled") end
   if status(self.coroutine) ~= "normal" then end_cancelled(self) end
 end
 
@@ -275,6 +312,7 @@ end
 -- a wait inside a task; then one of the others has to. True: more can be resumed at once.
 local function dispatch(stuck)
   core.wake()
+  running_task()
   local stop = last
   for place = (current and not stuck) and math.max(first, scanned + 1) or first, stop do
     local task = ready[place]
@@ -292,7 +330,7 @@ local function dispatch(stuck)
   return false
 end
 
-core.dispatcher(dispatch, strand, waits)
+core.dispatcher(dispatch, visit, enter, leave)
 
 --- Waits until the scope has no task left or one failed that nobody waited for.
 local function await_scope(scope)
@@ -329,7 +367,8 @@ end
 --- Starts `f(…)` as a task of the innermost `run`, or outside of any; returns the task. Does not wait.
 function M.spawn(f, ...)
   check_function(f, "spawn")
-  return new_task(current and current.scope or outside, f, ...)
+  local spawner = running_task()
+  return new_task(spawner and spawner.scope or outside, f, ...)
 end
 
 --- Runs the functions at the same time; returns an array of their first results, in order, with `n`. The first error closes the others
@@ -360,7 +399,10 @@ function M.service(supplies, f, failed, ...)
 end
 
 --- Whether the running task, or one that started it, is the service of this client.
-function M.supplying(client) return current ~= nil and current.supplies == client end
+function M.supplying(client)
+  local task = running_task()
+  return task ~= nil and task.supplies == client
+end
 
 --- For adapters: `wake` is called when the waiter has fired, at once where it has already, and perhaps more than once.
 M.park = core.park

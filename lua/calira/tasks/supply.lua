@@ -36,9 +36,19 @@ local function fail(client, what, err)
 end
 
 -- Every way out of here, and out of the task, ends in core.set_token, core.permit or core.fail_token. What this raises itself the C module
--- takes for no token.
+-- takes for no token. What comes after one of these was an interrupt, which whoever drives the tasks gets.
 core.on_supply(function(client, what, rejected)
-  scheduler.service(client, suppliers[what], function(err) fail(client, what, err) end, client, rejected)
+  local supplied = false
+  scheduler.service(client, function()
+    suppliers[what](client, rejected)
+    supplied = true
+  end, function(err)
+    if not supplied then return fail(client, what, err) end
+    if supplied ~= "raised" then
+      supplied = "raised"
+      error(err, 0)
+    end
+  end)
 end, scheduler.supplying)
 
 return M
