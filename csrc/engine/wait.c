@@ -342,9 +342,8 @@ void wait_leave_strand(lua_State *L) {
 }
 
 /* core.dispatcher(dispatch, strand, enter, leave): dispatch(stuck) wakes who fired and resumes tasks; strand() is what runs now,
- * for others; enter(strand): whether that one waits for what runs now, and what that waited for until now, which leave() puts back.
- * core.host(f): f() gives the wait function of a host's coroutine,
- * or nil. */
+ * for others; enter(list): whether who is in that list waits for what runs now, and what that waited for until now, which leave()
+ * puts back. core.host(f): f() gives the wait function of a host's coroutine, or nil. */
 static int f_dispatcher(lua_State *L) {
     static const char *const keys[] = {&dispatch_key, &strand_key, &enter_key, &leave_key};
     for (int i = 0; i < 4; i++) {

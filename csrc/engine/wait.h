@@ -40,12 +40,13 @@ void wait_until(lua_State *L, struct loop *lp, struct cond *c, wait_ready *ready
  * nothing of its own. */
 bool wait_notify(lua_State *L, struct loop *lp);
 
-/* Pushes what runs here, for others that wait until it has done what it begins now: for wait_enter_strand. */
+/* Pushes what runs here, for others that wait until it has done what it begins now. */
 void wait_push_strand(lua_State *L);
 
-/* Raises `argument` with the message where whoever is on the top, which is popped, waits (through whatever tasks) for what runs
- * here, or is the same: so that a wait for it could never end. Else what runs here counts as waiting for it, and what it waited
- * for before is pushed: wait_leave_strand pops that once the wait is over. (A coroutine that yields is told of by its scheduler.) */
+/* Raises `argument` with the message where whoever is in the list on the top, which is popped, waits (through whatever tasks) for
+ * what runs here, or is the same: so that a wait for it could never end. Else what runs here counts as waiting for it, and what it
+ * waited for before is pushed: wait_leave_strand pops that once the wait is over. (A coroutine that yields is told of by its
+ * scheduler.) */
 void wait_enter_strand(lua_State *L, const char *message);
 void wait_leave_strand(lua_State *L);
 

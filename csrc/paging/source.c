@@ -198,7 +198,7 @@ static bool may_fetch(const void *what) {
 void source_advance(lua_State *L, struct list *l, lua_KContext ctx, lua_KFunction k) {
     luaL_checkstack(L, 8, "calira");
     if (l->reading) {
-        lua_getiuservalue(L, 1, LIST_READER);
+        lua_pushvalue(L, 1);
         wait_enter_strand(L, "a function given to a list may not read the same list");
         wait_until(L, l->loop, &l->idle, may_fetch, l, ctx, k);
         wait_leave_strand(L);
@@ -209,7 +209,19 @@ void source_advance(lua_State *L, struct list *l, lua_KContext ctx, lua_KFunctio
     }
 }
 
+/* core.reader(list): who is in its source, as wait_push_strand gave it; nil: nobody. */
+static int f_reader(lua_State *L) {
+    const struct list *l = luaL_checkudata(L, 1, LIST);
+    if (l->reading)
+        lua_getiuservalue(L, 1, LIST_READER);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 void source_open(lua_State *L) {
+    lua_pushcfunction(L, f_reader);
+    lua_setfield(L, -2, "reader");
     static const luaL_Reg visit[] = {{"__gc", visit_close}, {"__close", visit_close}, {NULL, NULL}};
     luaL_newmetatable(L, READING);
     luaL_setfuncs(L, visit, 0);

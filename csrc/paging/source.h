@@ -54,7 +54,7 @@ void source_report(lua_State *L, struct list *l, bool ended);
  * yielded: the caller looks again at the list. Raises what the source raises and is not ours to keep. */
 void source_advance(lua_State *L, struct list *l, lua_KContext ctx, lua_KFunction k);
 
-/* Makes the metatable of readers. */
+/* Makes the metatable of readers; adds the function `reader` to the module table on the top. */
 void source_open(lua_State *L);
 
 #endif

@@ -20,7 +20,7 @@ local running_task        -- function: see below
 local blocked = nil       -- inside a task: the task, or the scope, that it blocks for
 local scanned = 0         -- inside a task: the place in `ready` up to which no task may be resumed before this one goes on
 local relations = 0       -- counts the waits that began: each may make another task one that cannot be done without
-local awaiting <const> = setmetatable({}, { __mode = "k" }) -- strand → the task, scope, strand or visit that it waits for
+local awaiting <const> = setmetatable({}, { __mode = "k" }) -- strand → the task, scope or list that it waits for
 local MAIN <const> = {}   -- the strand of the main program and of coroutines that are nobody's
 local hosts <const> = {}  -- name → function that gives the wait function of the running coroutine, or nil
 
@@ -207,11 +207,12 @@ local function visit()
   return setmetatable({ strand = me, since = awaiting[me] }, Visit)
 end
 
---- Whether a strand, task, scope or visit waits, through whatever others, for `me`.
+--- Whether a strand, task, scope, list or visit waits, through whatever others, for `me`.
 local function leads_to(from, me, seen)
   if from == me then return true end
   if from == nil or seen[from] then return false end
   seen[from] = true
+  if type(from) == "userdata" then return leads_to(core.reader(from), me, seen) end -- a list, free or not
   local kind = getmetatable(from)
   if kind == Visit then
     local now = awaiting[from.strand]
@@ -224,13 +225,13 @@ local function leads_to(from, me, seen)
   return false
 end
 
---- For the C module: whether that strand waits for what runs now. If not, what runs now is going to wait for it; second what that
--- waited for until now.
-local function enter(other)
+--- For the C module: whether who is in that list waits for what runs now. If not, what runs now is going to wait for it; second what
+-- that waited for until now.
+local function enter(list)
   local me = strand()
-  if leads_to(other, me, {}) then return true end
+  if leads_to(list, me, {}) then return true end
   local outer = awaiting[me]
-  if current then awaiting[me] = other end
+  if current then awaiting[me] = list end
   return false, outer
 end
 
