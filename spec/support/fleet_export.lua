@@ -19,8 +19,9 @@ while [ $kills -lt %d ]; do
   kills=$((kills + 1))
 done
 %s >%s.out 2>%s.err
-echo "$? $kills"
-cat %s.err >&2
+status=$?
+echo "$status $kills"
+[ $status -eq 0 ] || cat %s.err >&2
 ]]
 
 --- Runs workers until all have ended.

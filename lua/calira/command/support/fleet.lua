@@ -97,10 +97,15 @@ function M.run(arguments, context, source, nodes, on_page)
   }
   local outcome <const> = queue:outcome()
   show(context, done, outcome)
-  local code = status.right
+  local code, interrupted = status.right, 0
   for _, each in ipairs(outcome.problems) do
-    context.note(("%s (id %s): %s"):format(each.lab or "a lab", each.lab_id, each.problem))
-    code = math.max(code, math.tointeger(tonumber(each.code)))
+    local own <const> = math.tointeger(tonumber(each.code))
+    if own > 0 then context.note(("%s (id %s): %s"):format(each.lab or "a lab", each.lab_id, each.problem)) end
+    if own == 0 then interrupted = interrupted + 1 end
+    code = math.max(code, own)
+  end
+  if interrupted > 0 then
+    context.note(("%d of the labs were read on after an interruption; what is gone there, the next run tells"):format(interrupted))
   end
   return code
 end

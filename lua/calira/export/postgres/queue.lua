@@ -15,6 +15,8 @@ local SECONDS <const> = 30 -- for connecting, and for a statement
 local PATIENCE <const> = 120 -- seconds that a worker waits for a database that was there
 local PAUSE <const> = 0.5
 
+local LOST <const> = "not visible any more: consent again, or, where it is gone for good, delete it from the table calira_labs"
+
 local Queue = {}
 Queue.__index = Queue
 
@@ -120,8 +122,7 @@ function Queue:join(labs, run)
     if not row.finished_at then return true end
     if run and row.run == run then return false end
     connection:run("UPDATE calira_exports SET run = ?, started_at = now(), finished_at = NULL WHERE id = ?", run, self.export)
-    connection:run([[UPDATE calira_labs SET state = 'done', problem = 'not visible any more: consent again, or, where it is gone for good, delete it from the table calira_labs', code = 3, finished_at = now()
-      WHERE export = ?]], self.export)
+    connection:run("UPDATE calira_labs SET state = 'done', problem = ?, code = 3, finished_at = now() WHERE export = ?", LOST, self.export)
     enqueue(connection, self.export, labs)
     return true
   end)

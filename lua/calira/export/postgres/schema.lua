@@ -78,7 +78,8 @@ CREATE OR REPLACE VIEW funding AS
       CASE WHEN jsonb_typeof(p.value -> 'funding_codes') = 'array' THEN p.value -> 'funding_codes' ELSE '[]' END) c ON true
   WHERE b.gone_at IS NULL;
 
--- Hours booked, a row an instrument, month (UTC) and currency; without declined and cancelled bookings. The cost is of bookings that start in the month.
+-- Hours booked, a row an instrument, month (UTC) and currency; without declined and cancelled bookings. The cost is of bookings that start
+-- in the month.
 CREATE OR REPLACE VIEW utilisation AS
   SELECT m.month::date AS month, b.lab_id, b.lab, b.equipment_id, b.equipment, b.currency,
     count(*) FILTER (WHERE b.start_time >= m.month) AS bookings,
