@@ -73,7 +73,7 @@ end
 local function share_limits(checked)
   local limiter, hear = checked.limits:attach(checked.rate)
   checked.limiter, checked.trace = both(checked.limiter, limiter), both(hear, checked.trace)
-  checked.rate, checked.limits = nil, nil
+  checked.rate = nil
 end
 
 --- Makes a client. CONTRACT section 2 lists the options.
