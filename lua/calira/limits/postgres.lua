@@ -23,7 +23,8 @@ local ROW <const> = [[INSERT INTO calira_limits
 
 -- lease.step, a step a common table expression: the row as it is when nobody else has it; clients and the option `rate`; what is measured;
 -- the rate; the lease. The clock is read once the row is held. $name$ stands for a value.
-local STEP <const> = ([[WITH held AS MATERIALIZED (SELECT * FROM calira_limits WHERE name = $name$ FOR UPDATE),
+local STEP <const> = ([[PREPARE calira_lease (text, float8, float8, float8, float8, float8, float8, float8) AS
+WITH held AS MATERIALIZED (SELECT * FROM calira_limits WHERE name = $name$ FOR UPDATE),
 clock AS MATERIALIZED (SELECT held.*, coalesce($now$, extract(epoch FROM clock_timestamp())::float8) AS now FROM held),
 asked AS (SELECT *,
     clients * exp(greatest(least(clients_at - now, 0) / TAU, -50)) + $weight$ AS clients_,
@@ -67,41 +68,54 @@ FROM leased WHERE l.name = leased.name
 RETURNING calls AS count, start - now AS start, rate_ AS rate, rate_ / greatest(clients_, 1) AS share, length,
   greatest(paused_ - now, 0) AS pause, CASE WHEN steady_ THEN learnt_ END AS learnt]]):gsub("%f[%w_]%u[%u_]+%f[^%w_]", function(name)
   return lease[name] and ("%.17g"):format(lease[name])
-end)
+end):gsub("%$(%l+)%$", {
+  name = "$1", now = "$2", want = "$3", rate = "$4", weight = "$5", unused = "$6", refused = "$7", pause = "$8",
+})
 
 local Limit = { __name = "calira.limits" }
 Limit.__index = Limit
 
 -- ── The row ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-local function float(value) return value and ("%s::float8"):format(session.quote(value + 0.0)) or "NULL::float8" end
+local function float(value) return value and value + 0.0 end
 
---- The statement that asks the row. `now`: another time than the database's, for the specs.
+--- The statement that asks the row; it is prepared, since to plan it costs more than to run it. `now`: another time than the database's,
+-- for the specs.
 local function statement_of(name, ask, now)
-  local values = {
-    name = session.quote(name), now = float(now), want = float(ask.want), rate = float(ask.rate), weight = float(ask.weight),
-    unused = float(ask.unused), refused = float(ask.refused), pause = float(ask.pause),
-  }
-  return (STEP:gsub("%$(%w+)%$", values))
+  return session.fill("EXECUTE calira_lease (?, ?, ?, ?, ?, ?, ?, ?)", name, float(now), float(ask.want), float(ask.rate), float(ask.weight),
+    float(ask.unused), float(ask.refused), float(ask.pause))
 end
 
---- The session, opened where there is none that is ours. What a lease says need not be on the disk when it is given.
+--- Prepares a session; makes the table where it is missing. What a lease says need not be on the disk when it is given.
+local function prepare(connection)
+  connection:run "SET synchronous_commit = off"
+  if not connection:run("SELECT to_regclass('calira_limits') AS found")[1].found then
+    pcall(connection.run, connection, TABLE) -- another may make it at the same moment
+  end
+  connection:run(STEP)
+end
+
+--- The session, opened where there is none that is ours.
 function Limit:connect()
   if self.session and self.session:is_own() then return self.session end
   if self.session then self.session:close() end
-  self.session = session.open(self.dsn, { what = WHAT, seconds = SECONDS })
-  self.session:run "SET synchronous_commit = off"
-  return self.session
+  self.session = nil
+  local connection = session.open(self.dsn, { what = WHAT, seconds = SECONDS })
+  local ok, err = pcall(prepare, connection)
+  if not ok then
+    connection:close()
+    error(err, 0)
+  end
+  self.session = connection
+  return connection
 end
 
---- The row's answer; makes table and row where they are missing. Blocks for one statement, as a rule.
+--- The row's answer; makes the row where it is missing. Blocks for one statement, as a rule.
 function Limit:step(ask, now)
   local connection = self:connect()
   local statement = statement_of(self.name, ask, now)
-  local ok, rows = pcall(connection.run, connection, statement)
-  if not ok or #rows == 0 then
-    if not ok and not rows.message:find "calira_limits" then error(rows, 0) end
-    if not ok then pcall(connection.run, connection, TABLE) end -- another may make it at the same moment
+  local rows = connection:run(statement)
+  if #rows == 0 then
     local learnt = self.lease.learnt
     connection:run(ROW, self.name, learnt or lease.FIRST_RATE, learnt ~= nil)
     rows = connection:run(statement)
