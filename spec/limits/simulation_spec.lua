@@ -1,6 +1,7 @@
 --- The policy of a shared limit, simulated: many clients, one row, a service with a token bucket. No clock, no network.
 
 local lease = require "calira.limits.lease"
+local shard = require "calira.accounts.shard"
 local simulation = require "spec.support.fleet"
 
 describe("a shared limit, simulated", function()
@@ -54,6 +55,29 @@ describe("a shared limit, simulated", function()
       calls = calls + answer.count
       assert.is_true(calls <= 20 * row.next_at + 1e-6)
       assert.is_true(answer.count == 0 or answer.start <= 2 * answer.length + 1e-9)
+    end
+  end)
+end)
+
+describe("a thousand workers that export ten thousand labs, simulated", function()
+  it("lose no lab and do none twice at once, whoever dies or stands still, for few statements", function()
+    local seen = simulation.export { workers = 1000, labs = 10000, rate = 5000, failures = 500, lease = 60, seed = 3 }
+    assert.equal(0, seen.lost)
+    assert.equal(0, seen.twice)
+    assert.is_true(seen.taken_over > 100 and seen.fenced > 0, ("%d taken over, %d fenced"):format(seen.taken_over, seen.fenced))
+    assert.is_true(seen.statements < 0.05 * seen.calls, ("%.3f statements a call"):format(seen.statements / seen.calls))
+    assert.is_true(seen.seconds < 1.15 * seen.calls / 5000, ("%.0f s"):format(seen.seconds))
+  end)
+
+  it("have shares that are even within 5 %", function()
+    local counts = {}
+    for share = 1, 16 do
+      local falls_to = shard.test(share .. "/16")
+      counts[share] = 0
+      for id = 1, 10000 do
+        if falls_to(id) then counts[share] = counts[share] + 1 end
+      end
+      assert.is_true(math.abs(counts[share] / 625 - 1) <= 0.05, ("share %d has %d"):format(share, counts[share]))
     end
   end)
 end)

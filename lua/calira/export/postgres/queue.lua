@@ -41,13 +41,13 @@ local function passes(err)
   return core.is_error(err) and (err.kind == "network" or err.message:find "deadlock detected" ~= nil)
 end
 
---- Runs `body(session)` as a transaction; where the connection is lost, on another one. May wait.
-function Queue:transaction(body)
+--- Calls `body(session)`; where the connection is lost, again on another one. May wait.
+function Queue:with(body)
   local late
   while true do
     local ok, result = pcall(function()
       if not self.session then self:connect() end
-      return self.session:transaction(body)
+      return body(self.session)
     end)
     if ok then return result end
     late = late or core.now() + PATIENCE
@@ -60,10 +60,15 @@ function Queue:transaction(body)
   end
 end
 
---- The rows of one statement. May wait.
+--- The same, as a transaction.
+function Queue:transaction(body)
+  return self:with(function(connection) return connection:transaction(body) end)
+end
+
+--- The rows of one statement; several, divided by semicolons, are one transaction. May wait.
 function Queue:run(statement, ...)
   local filled = select("#", ...) > 0 and session.fill(statement, ...) or statement
-  return self:transaction(function(connection) return connection:run(filled) end)
+  return self:with(function(connection) return connection:run(filled) end)
 end
 
 --- Makes tables and views. One worker at a time.
@@ -141,20 +146,39 @@ function Queue:take()
   if not row then return nil end
   return {
     id = row.lab_id, name = row.lab, walk = math.tointeger(tonumber(row.walk)), cursor = row.cursor, attempts = tonumber(row.attempts),
+    held_at = core.now(),
   }
 end
 
---- In a transaction: proves that the lab is still held, and holds it for longer. Raises kind `closed` where another has it.
-function Queue:hold(connection, lab)
-  local changed = connection:run([[UPDATE calira_labs SET leased_until = now() + ? * interval '1 second'
-    WHERE export = ? AND lab_id = ? AND state = 'running' AND session = ? AND walk = ?]],
-    self.lease, self.export, lab.id, self.number, lab.walk)
-  if changed ~= 1 then core.raise("closed", ("lab %s is another worker's now"):format(lab.id)) end
+--- A division by zero where the lab is not held: the only way for a statement to end those that follow it.
+local HOLD <const> = [[WITH held AS (UPDATE calira_labs SET leased_until = now() + ? * interval '1 second'
+    WHERE export = ? AND lab_id = ? AND state = 'running' AND session = ? AND walk = ? RETURNING 1)
+  SELECT 1 / count(*) AS held FROM held]]
+
+--- Runs statements as one transaction, in one round trip, in which the lab is proven to be still held, and held for longer. Raises kind
+--- `closed` where another has it. May wait.
+---@param statements string? divided by semicolons
+function Queue:hold(lab, statements)
+  local hold = session.fill(HOLD, self.lease, self.export, lab.id, self.number, lab.walk)
+  local ok, result = pcall(self.run, self, statements and hold .. ";\n" .. statements or hold)
+  if ok then
+    lab.held_at = core.now()
+    return result
+  end
+  if core.is_error(result) and result.kind == "argument" and not self:holds(lab) then -- the server's words are in its own language
+    core.raise("closed", ("lab %s is another worker's now"):format(lab.id))
+  end
+  error(result, 0)
+end
+
+function Queue:holds(lab)
+  return #self:run("SELECT 1 FROM calira_labs WHERE export = ? AND lab_id = ? AND state = 'running' AND session = ? AND walk = ?",
+    self.export, lab.id, self.number, lab.walk) > 0
 end
 
 --- A heartbeat: true, or false where the lab is another's. May wait.
 function Queue:beat(lab)
-  local ok, err = pcall(self.transaction, self, function(connection) self:hold(connection, lab) end)
+  local ok, err = pcall(self.hold, self, lab)
   if not ok and not (core.is_error(err) and err.kind == "closed") then error(err, 0) end
   return ok
 end

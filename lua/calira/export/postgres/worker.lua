@@ -46,7 +46,11 @@ function Worker:read(lab)
   local node <const> = { id = math.tointeger(tonumber(lab.id)) or lab.id, name = lab.name }
   local result = calira.run(function()
     local beats <const> = calira.spawn(function()
-      repeat calira.sleep(self.queue.lease / 3) until not self.queue:beat(lab)
+      local half <const> = self.queue.lease / 2
+      repeat
+        local since = core.now() - lab.held_at
+        if since < half then calira.sleep(half - since) end
+      until core.now() - lab.held_at >= half and not self.queue:beat(lab)
     end)
     local ok, done = pcall(export.run, {
       client = self.client, writer = writer, nodes = { node }, list = self.list, details = self.details, refetch = self.refetch,

@@ -130,11 +130,7 @@ function Writer:write(rows, cursor)
   end
   statements[#statements + 1] = session.fill("UPDATE calira_labs SET cursor = ? WHERE export = ? AND lab_id = ?", cursor,
     self.queue.export, lab.id)
-  local all = table.concat(statements, ";\n")
-  self.queue:transaction(function(connection)
-    self.queue:hold(connection, lab)
-    connection:run(all)
-  end)
+  self.queue:hold(lab, table.concat(statements, ";\n"))
 end
 
 function Writer:restart()
@@ -150,17 +146,14 @@ function Writer:unseen()
 end
 
 function Writer:finish(options)
-  local counts = { gone = 0 }
-  self.queue:transaction(function(connection)
-    self.queue:hold(connection, self.lab)
-    if options.gone then
-      counts.gone = connection:run("UPDATE calira_bookings SET gone_at = now() WHERE lab_id = ? AND seen_in < ? AND gone_at IS NULL",
-        self.lab.id, self.lab.walk)
-    end
-    local sum = connection:run("SELECT count(*) AS n FROM calira_bookings WHERE lab_id = ? AND gone_at IS NULL", self.lab.id)[1]
-    counts.rows = math.tointeger(tonumber(sum.n))
-  end)
-  return counts
+  local lab <const> = self.lab
+  local gone = 0
+  if options.gone then
+    gone = self.queue:hold(lab, session.fill("UPDATE calira_bookings SET gone_at = now() WHERE lab_id = ? AND seen_in < ? AND gone_at IS NULL",
+      lab.id, lab.walk))
+  end
+  local sum = self.queue:run("SELECT count(*) AS n FROM calira_bookings WHERE lab_id = ? AND gone_at IS NULL", lab.id)[1]
+  return { gone = gone, rows = math.tointeger(tonumber(sum.n)) }
 end
 
 function Writer:close() self.lab = nil end
