@@ -53,6 +53,7 @@ demo="$build $sandbox lua-argparse"
 tests="$demo g++ clang libclang-rt-dev clang-format clang-tidy valgrind libc6-dbg curl luarocks lua-check"
 tests="$tests lua-busted lua-cqueues lua-luv lua-sql-sqlite3 sqlite3 lua-sql-postgres postgresql python3 python3-icalendar man-db bsdutils locales"
 tests="$tests lua-copas prosody fcgiwrap parallel" # programs that examples/hosts are tried under
+tests="$tests systemd python3-yaml" # and what reads the recipes of examples/fleet
 debian='nginx libnginx-mod-http-lua openssl debhelper dh-lua lintian debootstrap mount util-linux'
 
 case "${1-}" in

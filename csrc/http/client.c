@@ -152,6 +152,7 @@ static void read_options(lua_State *L, struct client *c) {
         .rate = number(L, "rate", 0),
         .max_wait = n->retry.max_wait,
         .adaptive = flag(L, "adaptive"),
+        .shared = flag(L, "limits"),
     };
     throttle_init(&n->throttle, &limits);
     n->token_from_lua = flag(L, "token_from_lua");

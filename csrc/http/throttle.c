@@ -348,6 +348,8 @@ void throttle_ended(struct throttle *t, const struct throttle_event *e) {
     }
     if (!t->config.adaptive)
         return;
+    if (e->kind == THROTTLE_REFUSED && t->config.shared)
+        return;
     if (e->kind == THROTTLE_REFUSED)
         refused(t, e);
     else if (e->kind == THROTTLE_OVERLOADED)

@@ -15,6 +15,7 @@ struct throttle_config {
     double
         max_wait;  /* seconds: a reset that is further away is not waited for, the answer to the next call will tell */
     bool adaptive; /* false: nothing but these two limits, and Retry-After */
+    bool shared;   /* several clients share a rate, which is learnt elsewhere: refusals teach this one none */
 };
 
 enum throttle_kind {

@@ -33,7 +33,7 @@ local M = {
   gather = later("calira.tasks.scheduler", "gather"), step = later("calira.tasks.scheduler", "step"),
   generator = later("calira.tasks.generator", "generator"), sleep = core.sleep,
   pollfd = core.pollfd, events = core.events, timeout = core.timeout,
-  oauth = {},
+  oauth = {}, limits = { postgres = function(given) return require "calira.limits.postgres"(given) end },
 }
 for _, name in ipairs { "authorize_url", "exchange", "file_store", "postgres_store" } do M.oauth[name] = later("calira.oauth", name) end
 
@@ -54,6 +54,7 @@ for _, name in ipairs {
   M[name] = dotted(M, name, M[name])
 end
 for name, f in pairs(M.oauth) do M.oauth[name] = dotted(M.oauth, "oauth." .. name, f) end
+M.limits.postgres = dotted(M.limits, "limits.postgres", M.limits.postgres)
 
 --- Every method of a client is a function of the module too, on the default client.
 for name, method in pairs(client.methods) do
@@ -80,6 +81,7 @@ end
 
 refuse_unknown(M, "calira")
 refuse_unknown(M.oauth, "calira.oauth")
+refuse_unknown(M.limits, "calira.limits")
 
 core.calira = M
 

@@ -550,6 +550,10 @@ function Generator:close() end
 ---@field verdict? calira.Verdict
 ---@field report? calira.Report
 
+--- A limit that clients share: what the option `limits` takes.
+---@class calira.Limits
+---@field attach fun(self: calira.Limits, rate?: number): fun(), fun(event: table)
+
 ---@class (exact) calira.ClientOptions
 ---@field base_url? string the service; `https://api.clustermarket.com/v1`
 ---@field token? string|fun(): string a function is asked again after a 401
@@ -564,6 +568,7 @@ function Generator:close() end
 ---@field rate? number calls a second at the most; none
 ---@field adaptive? boolean below these two, follow what the service can take; true
 ---@field limiter? fun() called before each call is sent; may wait
+---@field limits? calira.Limits shared with other clients, on whatever machine; the smallest `rate` of them holds for all
 ---@field lookahead? integer pages asked for ahead of the reader; as many as keep `max_in_flight` busy
 ---@field max_body? integer bytes of a body after decompression; 64 MiB
 ---@field strict? boolean raise at the end of a list that may be incomplete; true
@@ -707,6 +712,7 @@ function Client:list(path, query, options) end
 ---@field _VERSION string
 ---@field null lightuserdata a null inside an array
 ---@field oauth calira.oauth
+---@field limits calira.limits
 local calira = {}
 
 --- Organisations, departments and labs.
@@ -964,6 +970,18 @@ function calira.oauth.file_store(path) end
 ---@param options calira.PostgresStoreOptions
 ---@return calira.Store
 function calira.oauth.postgres_store(options) end
+
+---@class calira.limits
+calira.limits = {}
+
+---@class (exact) calira.PostgresLimitsOptions
+---@field dsn string where the database is: `postgresql://…`, or `host=… dbname=…`
+---@field name? string of the limit's row; `default` without it
+
+--- A limit in a row of PostgreSQL: `rate`, what 429 taught, and pauses hold for all clients that share the name. Needs LuaSQL's driver.
+---@param options calira.PostgresLimitsOptions
+---@return calira.Limits
+function calira.limits.postgres(options) end
 
 -- ── Beside the module ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

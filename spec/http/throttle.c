@@ -166,7 +166,7 @@ static void tiny(int seeds) {
 
 static struct throttle begin(int max_in_flight, double rate, bool adaptive) {
     struct throttle t;
-    throttle_init(&t, &(struct throttle_config){max_in_flight, rate, 60, adaptive});
+    throttle_init(&t, &(struct throttle_config){max_in_flight, rate, 60, adaptive, false});
     return t;
 }
 

@@ -30,7 +30,7 @@ do
     if call and current then current.call = call end
     local field, optional, rest = line:match "^%-%-%-@field ([%w_]+)(%??) (.+)$"
     if field then current.fields[field] = optional .. rest end
-    local variable = line:match "^local (%w+) = {}" or line:match "^(calira%.oauth) = {}"
+    local variable = line:match "^local (%w+) = {}" or line:match "^(calira%.%w+) = {}"
     if variable then variables[variable] = current end
     local owner, name = line:match "^function ([%w.]+)[.:]([%w_]+)%("
     local class_of = owner and assert(variables[owner], owner)
@@ -74,6 +74,7 @@ describe("types.lua", function()
     local function is_function(value) return type(value) == "function" end
     assert.same(names(calira, is_function), names(stub, is_function))
     assert.same(names(calira.oauth), names(stub.oauth))
+    assert.same(names(calira.limits), names(stub.limits))
     local rest = names(calira, function(value) return type(value) ~= "function" end)
     assert.same(rest, names(classes.calira.fields))
   end)

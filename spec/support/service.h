@@ -295,7 +295,7 @@ static void turn(struct client *c) {
 /* fixed: another max_in_flight, or 0. */
 static struct result simulate(const struct scenario *s, enum policy policy, int fixed, uint64_t seed) {
     struct scenario mine = with_defaults(s);
-    struct throttle_config config = {fixed ? fixed : mine.max_in_flight, 0, 60, policy != FIXED};
+    struct throttle_config config = {fixed ? fixed : mine.max_in_flight, 0, 60, policy != FIXED, false};
     mine.max_in_flight = config.max_in_flight;
     memset(&sim, 0, sizeof sim);
     sim.s = &mine;

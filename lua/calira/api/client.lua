@@ -24,6 +24,11 @@ local function token(value)
   core.raise("argument", "option token takes a function, or a text without white space and control characters")
 end
 
+--- What shares a limit: a table with `attach(self, rate)`, which returns a limiter and what is to be told the trace's events.
+local function limits(value)
+  return type(value) == "table" and value.attach and value or nil, "what calira.limits.postgres{…} returns"
+end
+
 local BACKOFF <const> = { base = kind.seconds(0), max = kind.seconds(0) }
 
 local CLIENT <const> = {
@@ -31,7 +36,7 @@ local CLIENT <const> = {
   timeout = kind.seconds(0, 0), connect_timeout = kind.seconds(0, 0), deadline = kind.seconds(0, 0),
   retries = kind.whole(0, 100), backoff = function(value) return options.check(value, BACKOFF, "backoff") end,
   max_wait = kind.seconds(0), max_in_flight = kind.whole(1, 1000), rate = kind.positive,
-  lookahead = kind.whole(0, 64), adaptive = kind.boolean, limiter = kind.callable,
+  lookahead = kind.whole(0, 64), adaptive = kind.boolean, limiter = kind.callable, limits = kind.secret(limits),
   max_body = kind.whole(1, 1 << 40), strict = kind.boolean, user_agent = kind.text_or_none,
   proxy = kind.secret(kind.text_or_none),
   ca_file = kind.text, ca_path = kind.text, insecure = kind.boolean, allow_http = kind.boolean, trace = kind.callable,
@@ -55,6 +60,22 @@ local function print_event(event)
   io.stderr:write(table.concat(parts, " "), "\n")
 end
 
+--- Calls one function after the other, either of which may be missing.
+local function both(first, second)
+  if not (first and second) then return first or second end
+  return function(...)
+    first(...)
+    second(...)
+  end
+end
+
+--- A shared limit asks before each call and hears of each answer; it keeps the rate for all, so the client has none of its own.
+local function share_limits(checked)
+  local limiter, hear = checked.limits:attach(checked.rate)
+  checked.limiter, checked.trace = both(checked.limiter, limiter), both(hear, checked.trace)
+  checked.rate = nil
+end
+
 --- Makes a client. CONTRACT section 2 lists the options.
 ---@param given table
 ---@return userdata client; raises kind `argument`. Sends nothing.
@@ -75,6 +96,7 @@ function M.new(given)
     core.raise("argument", "a client takes a token, or oauth (and calira.default() takes them from the environment)")
   end
   if not checked.trace and os.getenv "CALIRA_TRACE" == "1" then checked.trace = print_event end
+  if checked.limits then share_limits(checked) end
   local limiter = checked.limiter
   checked.limiter = limiter and true or nil
   local client = core.client(checked)

@@ -84,6 +84,10 @@ local function complete(given)
       made.token = variable "CALIRA_TOKEN"
       if not made.token then made.oauth = granted() end
     end
+    local shared <const> = variable "CALIRA_LIMITS"
+    if shared and made.limits == nil then
+      made.limits = require "calira.limits.postgres" { dsn = shared, name = variable "CALIRA_PROFILE" }
+    end
   end
   return made
 end

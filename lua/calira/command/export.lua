@@ -3,27 +3,31 @@
 local calira <const> = require "calira"
 local core <const> = require "calira.core"
 local export <const> = require "calira.export"
+local fleet <const> = require "calira.command.support.fleet"
 local scope <const> = require "calira.command.support.scope"
 local options <const> = require "calira.command.support.options"
 local status <const> = require "calira.command.support.status"
 
 local M = {
-  summary = "Keep bookings in an SQLite database or a CSV file.",
+  summary = "Keep bookings in an SQLite database, a CSV file or PostgreSQL.",
   description = "Writes all bookings to FILE.db (SQLite, table bookings, one row an id) or FILE.csv, page by page. It may be killed at any "
     .. "moment: the same command goes on where it was. Run again later, it writes what is new or changed; in a database, bookings that are "
     .. "gone get a time in gone_at, after a reading from the first page to the last in which every lab of before was seen. FILE.csv "
-    .. "is replaced when the new one is whole; until then that is FILE.csv.part, and FILE.csv.cursor says how far it is.",
+    .. "is replaced when the new one is whole; until then that is FILE.csv.part, and FILE.csv.cursor says how far it is. "
+    .. "Into postgresql://… any number of workers export together, on any machines: each runs the same command, takes labs from a queue in "
+    .. "the database, and may be killed at any moment. Views: bookings, instruments, funding, utilisation.",
 }
 
 local PATIENCE <const> = 600            -- seconds to wait for another export to the same file
 local LOOK <const> = 0.25               -- seconds between two looks whether it is done
 
 function M.define(parser)
-  parser:argument("target", "FILE.db or FILE.csv."):argname "TARGET"
+  parser:argument("target", "FILE.db, FILE.csv or postgresql://…."):argname "TARGET"
   options.add_account(parser)
   parser:flag("--details", "Costs, projects and funding codes too: one more call for each booking that is new or has changed.")
   parser:option("--refetch", "With --details: ask for the details of all bookings again."):choices { "all" }:argname "<all>"
   parser:flag("--raw", "In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters.")
+  fleet.define(parser)
 end
 
 --- What is exported, for the file to remember: another export does not go into the same file.
@@ -97,6 +101,11 @@ end
 function M.run(arguments, context)
   local target <const> = arguments.target
   if arguments.refetch and not arguments.details then status.raise(status.usage, "--refetch goes with --details") end
+  if fleet.is_target(target) then
+    local nodes = scope.nodes(context)
+    return fleet.run(arguments, context, source_of(arguments, nodes, target), nodes, progress_of(context))
+  end
+  if arguments.shard or arguments.run then status.raise(status.usage, "--shard and --run go with postgresql://…") end
   local kind, message = export.kind(target)
   if not kind then status.raise(status.usage, message) end
   local nodes = scope.nodes(context)

@@ -180,7 +180,7 @@ end
 
 --- Whether what this run did not see can be taken for gone, and the labs that are seen now. Else says in `doubts` why not. May wait.
 function Export:judge(report, drift)
-  local labs <const> = self:labs()
+  local labs <const> = (self.find_labs or self.labs)(self)
   local lost <const> = missing(self.writer.last.labs, labs)
   local function doubt(serious, text, ...)
     self.doubts[#self.doubts + 1] = { serious = serious, text = text:format(...) }
@@ -198,14 +198,16 @@ end
 
 --- Exports.
 ---@param options table `client`; `writer`; `nodes`: accounts, whose lists `list(client, "bookings", node, options)` opens; `whole`:
----  whether they are all that the token sees; `details`, `refetch` (all again): booleans; `on_page(list, counts)`: called after each page
+---  whether they are all that the token sees; `details`, `refetch` (all again): booleans; `on_page(list, counts)`: called after each page;
+---  `labs()`: ids of the labs that are visible now, where not a tree is to tell
 ---@return table result `counts` (`new`, `changed`, `same`, `details`, `vanished`, `without_id`), `rows`, `gone`, `pages`,
 ---  `doubts` (why nothing was marked as gone: `text`, `serious`), `drift` (the error of a list that would not settle), `resumed`.
 ---  Raises what the calls and the writer raise; what was written stays, and the next run goes on there.
 function M.run(options)
   local self = setmetatable({
     client = options.client, writer = options.writer, nodes = options.nodes, list = options.list, whole = options.whole,
-    details = options.details, refetch = options.refetch, on_page = options.on_page, resumed = options.writer.last.resumed, doubts = {},
+    details = options.details, refetch = options.refetch, on_page = options.on_page, find_labs = options.labs,
+    resumed = options.writer.last.resumed, doubts = {},
     counts = { new = 0, changed = 0, same = 0, details = 0, vanished = 0, without_id = 0 },
   }, Export)
   local report, drift = self:read_on()

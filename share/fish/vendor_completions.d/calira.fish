@@ -84,7 +84,7 @@ complete -c calira -n '__fish_calira_using_command' -xa 'booking' -d 'Show one b
 complete -c calira -n '__fish_calira_using_command' -xa 'form' -d 'Show the answers of a form that was submitted with a booking'
 complete -c calira -n '__fish_calira_using_command' -xa 'get' -d 'Ask any path of the API'
 complete -c calira -n '__fish_calira_using_command' -xa 'tree' -d 'Draw the hierarchy: organisations, departments, labs'
-complete -c calira -n '__fish_calira_using_command' -xa 'export' -d 'Keep bookings in an SQLite database or a CSV file'
+complete -c calira -n '__fish_calira_using_command' -xa 'export' -d 'Keep bookings in an SQLite database, a CSV file or PostgreSQL'
 complete -c calira -n '__fish_calira_using_command' -xa 'report' -d 'Report utilisation, funding, idle instruments, or bookings to look at'
 complete -c calira -n '__fish_calira_using_command' -xa 'watch' -d 'Tell of bookings that are new, have changed or are gone'
 complete -c calira -n '__fish_calira_using_command' -xa 'metrics' -d 'Write bookings as metrics for Prometheus'
@@ -194,6 +194,8 @@ complete -c calira -n '__fish_calira_seen_command export' -l under -r -d 'Every 
 complete -c calira -n '__fish_calira_seen_command export' -l details -d 'Costs, projects and funding codes too: one more call for each booking that is new or has changed'
 complete -c calira -n '__fish_calira_seen_command export' -l refetch -xa 'all' -d 'With --details: ask for the details of all bookings again'
 complete -c calira -n '__fish_calira_seen_command export' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command export' -l shard -r -d 'In PostgreSQL: only the labs of this share, as 3/16; auto: what Slurm (an array) or Kubernetes (an indexed Job with JOB_COMPLETIONS) says'
+complete -c calira -n '__fish_calira_seen_command export' -l run -r -d 'In PostgreSQL: a name for this run; once it has ended, another worker of the same name has nothing to do'
 
 complete -c calira -n '__fish_calira_seen_command report' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command report' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
