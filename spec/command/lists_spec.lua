@@ -247,7 +247,7 @@ describe("hostile data", function()
   end)
 
   it("keeps integers exact, and floats as they were", function()
-    local json = require "calira.command.support.json"
+    local json = require "calira.values.json"
     assert.equal("[9223372036854775807,-9223372036854775808,0.1,1e+300,12,null,true]",
       json.encode { math.maxinteger, math.mininteger, 0.1, 1e300, 12.0, calira.null, true })
     assert.equal('{"a":[],"b":null}', json.encode({ a = {} }, { "a", "b" }))

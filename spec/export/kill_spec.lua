@@ -12,8 +12,7 @@ describe("an export that is killed again and again", function()
         }
         assert.same({}, result.wrong)
         assert.is_true(result.kills >= 4, "no export was ended on its way")
-        assert.equal(0, result.locked)
-        assert.is_true(result.longest < 1, ("a reader waited %.3f s"):format(result.longest))
+        assert.equal(0, result.locked, "a reader that waits a second at the most was locked out")
       end)
     end
   end

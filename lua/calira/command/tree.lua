@@ -1,6 +1,6 @@
 --- `calira tree`.
 
-local json <const> = require "calira.command.support.json"
+local json <const> = require "calira.values.json"
 local text <const> = require "calira.values.text"
 
 local FIELDS <const> = { "id", "name", "account_type", "path", "missing" }

@@ -3,7 +3,7 @@
 local calira <const> = require "calira"
 local core <const> = require "calira.core"
 local environment <const> = require "calira.api.environment"
-local json <const> = require "calira.command.support.json"
+local json <const> = require "calira.values.json"
 local options <const> = require "calira.command.support.options"
 local row <const> = require "calira.export.row"
 local scope <const> = require "calira.command.support.scope"

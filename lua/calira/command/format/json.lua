@@ -1,7 +1,7 @@
 --- Records as JSON: one array, or a record a line. Nothing here waits.
 
 local fields <const> = require "calira.command.support.fields"
-local json <const> = require "calira.command.support.json"
+local json <const> = require "calira.values.json"
 
 local M = {}
 

@@ -1,7 +1,7 @@
 --- Fields of records by a path: `equipment.name`; into arrays, each element: `projects.funding_codes.code`. Nothing here waits.
 
 local core <const> = require "calira.core"
-local json <const> = require "calira.command.support.json"
+local json <const> = require "calira.values.json"
 
 local M = {}
 

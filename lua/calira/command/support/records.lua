@@ -2,7 +2,7 @@
 
 local core <const> = require "calira.core"
 local fields <const> = require "calira.command.support.fields"
-local json <const> = require "calira.command.support.json"
+local json <const> = require "calira.values.json"
 local lists <const> = require "calira.command.support.lists"
 local options <const> = require "calira.command.support.options"
 local tables <const> = require "calira.command.format.table"

@@ -1,7 +1,7 @@
 --- Keeps the bookings of one lab in PostgreSQL: a writer, see export/init.lua, for a lab that was taken from the queue. A page's rows, the
 -- lab's cursor and the worker's lease are one transaction. May wait wherever the database was lost.
 
-local json <const> = require "calira.command.support.json"
+local json <const> = require "calira.values.json"
 local row <const> = require "calira.export.row"
 local session <const> = require "calira.postgres.session"
 local time <const> = require "calira.values.time"
