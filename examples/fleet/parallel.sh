@@ -14,4 +14,4 @@ export CALIRA_GRANT_STORE="${CALIRA_GRANT_STORE-$database}" CALIRA_LIMITS="${CAL
 # Quoted twice: by parallel for each machine's shell, and here for parallel's own.
 seq "$workers" | parallel --will-cite --sshlogin "$machines" --jobs 0 --retries 5 --line-buffer \
   --env CALIRA_GRANT_STORE,CALIRA_LIMITS,CALIRA_TOKEN,CALIRA_BASE_URL -N0 \
-  "$calira" export "$(parallel --shellquote ::: "$database")" --run "$run" $([ $# -eq 0 ] || parallel --shellquote ::: "$@")
+  "$calira" export "$(parallel --keep-order --shellquote ::: "$database")" --run "$run" $([ $# -eq 0 ] || parallel --keep-order --shellquote ::: "$@")

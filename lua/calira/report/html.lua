@@ -47,7 +47,7 @@ local STYLE <const> = ([[
 @media screen and (prefers-color-scheme: dark) { :root { %s } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.25rem 1rem 2rem; max-width: 68rem; background: var(--page); color: var(--text);
-  font: 1rem/1.45 system-ui, "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
+  font: 1rem/1.45 system-ui, "DejaVu Sans", sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.5rem; line-height: 1.2; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 1.75rem 0 .25rem; }
 p { margin: .25rem 0; } .soft, small, footer { color: var(--soft); } .warn { color: var(--warn); }
 .figures { display: flex; flex-wrap: wrap; gap: .75rem 2.5rem; margin: 1rem 0 0; padding: 0; list-style: none; }
