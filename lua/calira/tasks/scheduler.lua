@@ -207,12 +207,18 @@ local function visit()
   return setmetatable({ strand = me, since = awaiting[me] }, Visit)
 end
 
+--- Who is in a list: a strand or a visit; nil: nobody.
+local function reader_of(list)
+  local read, reader = core.reader(list)
+  return read and (reader or MAIN) or nil
+end
+
 --- Whether a strand, task, scope, list or visit waits, through whatever others, for `me`.
 local function leads_to(from, me, seen)
   if from == me then return true end
   if from == nil or seen[from] then return false end
   seen[from] = true
-  if type(from) == "userdata" then return leads_to(core.reader(from), me, seen) end -- a list, free or not
+  if type(from) == "userdata" then return leads_to(reader_of(from), me, seen) end -- a list, free or not
   local kind = getmetatable(from)
   if kind == Visit then
     local now = awaiting[from.strand]
@@ -291,7 +297,7 @@ end
 --- What the running task blocks for: a task, a scope, or the strand that is in the list that it wants to read.
 local function blocks_for()
   if type(blocked) ~= "userdata" then return blocked end
-  local reader = core.reader(blocked)
+  local reader = reader_of(blocked)
   return getmetatable(reader) == Visit and reader.strand or reader
 end
 
@@ -342,8 +348,6 @@ local function dispatch(stuck)
   end
   return false
 end
-
-core.dispatcher(dispatch, visit, enter, leave)
 
 --- Waits until the scope has no task left or one failed that nobody waited for.
 local function await_scope(scope)
@@ -439,6 +443,8 @@ function M.step(seconds)
   return core.step(seconds or 0)
 end
 
+if core.scheduler then return core.scheduler end -- a finalizer that ran here has loaded it meanwhile
+core.dispatcher(dispatch, visit, enter, leave)
 core.scheduler = M
 
 return M
