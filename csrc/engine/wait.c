@@ -76,12 +76,15 @@ static void interrupts(lua_State *L, struct loop *lp) {
 
 /* Calls the scheduler, which wakes whose waiter fired and resumes tasks where that is allowed: not inside a task, unless
  * `stuck`: nothing else can end the wait. True where it may resume more at once. */
-static bool dispatch(lua_State *L, bool stuck) {
+static bool dispatch(lua_State *L, struct loop *lp, bool stuck) {
     bool more = false;
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &dispatch_key) == LUA_TFUNCTION) {
         lua_pushboolean(L, stuck);
         lua_call(L, 1, 1);
         more = lua_toboolean(L, -1);
+    } else {
+        while (link_take(&lp->fired)) /* without a scheduler nobody is to be woken */
+            continue;
     }
     lua_pop(L, 1);
     return more;
@@ -94,7 +97,7 @@ bool wait_notify(lua_State *L, struct loop *lp) {
         struct notifier *a = link_owner(l, struct notifier, link);
         a->notify(L, a);
     }
-    bool more = (!link_alone(&lp->fired) || lp->tasks) && dispatch(L, false);
+    bool more = (!link_alone(&lp->fired) || lp->tasks) && dispatch(L, lp, false);
     /* what a task asked for was put on the wire by a turn of its own, in which others' waits may have ended */
     return more || !link_alone(&lp->fired) || !link_alone(&lp->notifiers);
 }
@@ -104,7 +107,7 @@ static void block(lua_State *L, struct waiter *w) {
     while (!w->fired) {
         bool more = wait_notify(L, lp);
         if (!more && !w->fired && loop_stuck(lp))
-            more = dispatch(L, true);
+            more = dispatch(L, lp, true);
         if (w->fired)
             break;
         if (!more && loop_idle(lp))
@@ -321,10 +324,8 @@ void wait_push_strand(lua_State *L) {
 }
 
 void wait_enter_strand(lua_State *L, const char *message) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &enter_key) != LUA_TFUNCTION) {
-        lua_pop(L, 1);
-        return;
-    }
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &enter_key) != LUA_TFUNCTION)
+        error_throw(L, "argument", "%s", message); /* without a scheduler nobody else could be in it */
     lua_insert(L, -2);
     lua_call(L, 1, 2);
     if (lua_toboolean(L, -2))
@@ -333,12 +334,9 @@ void wait_enter_strand(lua_State *L, const char *message) {
 }
 
 void wait_leave_strand(lua_State *L) {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &leave_key) == LUA_TFUNCTION) {
-        lua_insert(L, -2);
-        lua_call(L, 1, 0);
-    } else {
-        lua_pop(L, 2);
-    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &leave_key);
+    lua_insert(L, -2);
+    lua_call(L, 1, 0);
 }
 
 /* core.dispatcher(dispatch, strand, enter, leave): dispatch(stuck) wakes who fired and resumes tasks; strand() is what runs now,
@@ -407,7 +405,7 @@ static int f_timeout(lua_State *L) {
 static int f_step(lua_State *L) {
     double seconds = luaL_optnumber(L, 1, 0);
     struct loop *lp = loop_of(L);
-    bool more = wait_notify(L, lp) || (loop_stuck(lp) && dispatch(L, true));
+    bool more = wait_notify(L, lp) || (loop_stuck(lp) && dispatch(L, lp, true));
     loop_turn(lp, more || !loop_busy(lp) ? 0 : timer_span(seconds));
     wait_notify(L, lp);
     loop_alarm(lp);

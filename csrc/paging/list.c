@@ -192,6 +192,8 @@ static void take_rest(lua_State *L, struct list *l) {
 /* An empty page counts too, so this looks at batches, not at records: `before` is the number of batches taken before. Where
  * a part of a page fails, the parts before it are delivered first. */
 static enum gathering gather(lua_State *L, struct list *l, lua_Integer before) {
+    if (l->queue->closed)
+        source_close_list(L, l);
     bool some = lua_rawlen(L, 2) > 0;
     bool got = some || l->batches > before || l->place < l->size;
     if (some ? l->state != LIST_OPEN : !readable(L, l))

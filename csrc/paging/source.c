@@ -209,14 +209,13 @@ void source_advance(lua_State *L, struct list *l, lua_KContext ctx, lua_KFunctio
     }
 }
 
-/* core.reader(list): who is in its source, as wait_push_strand gave it; nil: nobody. */
+/* core.reader(list): whether somebody is in its source; who, as wait_push_strand gave it (nil: the main program, from before
+ * there was a scheduler). */
 static int f_reader(lua_State *L) {
     const struct list *l = luaL_checkudata(L, 1, LIST);
-    if (l->reading)
-        lua_getiuservalue(L, 1, LIST_READER);
-    else
-        lua_pushnil(L);
-    return 1;
+    lua_pushboolean(L, l->reading);
+    lua_getiuservalue(L, 1, LIST_READER);
+    return 2;
 }
 
 void source_open(lua_State *L) {

@@ -291,6 +291,24 @@ describe("costs grow in proportion:", function()
   end)
 end)
 
+it("a task that blocks is served by its limiter at once", function()
+  run [[
+    local client = helper.client(nil, { limiter = function() calira.sleep(0) end })
+    local took
+    local function get() return client:booking(12345).id end
+    calira.run(function()
+      table.sort({ 1, 2 }, function()
+        local before, gets = helper.now(), {}
+        for i = 1, 20 do gets[i] = get end
+        calira.gather(gets)
+        took = helper.now() - before
+        return false
+      end)
+    end)
+    assert(took < 2, took) -- not a quarter of a second each
+  ]]
+end)
+
 it("a rate of next to nothing lets one call through", function()
   run [[
     local client = helper.client(nil, { rate = 1e-10 })

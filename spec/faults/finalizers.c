@@ -27,8 +27,8 @@ static bool watch(void) {
 
 static int ran(lua_State *L) {
     if (stage == DUE) {
-        note_place(L);
         ran_at = lua_count - began;
+        note_place(L); /* which allocates */
         stage = RAN;
     }
     return 0;

@@ -339,15 +339,16 @@ local function program()
   local large = one_in(3)
   faults[#faults + 1] = "bookings=" .. bookings
   if large then faults[#faults + 1] = "large=2:3;labs=102,9001,9002" end
+  local text = table.concat(faults, ";")
   local options = {
-    max_in_flight = random(6), retries = any(0, 2, 5), adaptive = one_in(2), lookahead = one_in(2) and random(0, 8) or nil,
+    -- what refuses at any rate slows an adaptive client down for minutes
+    max_in_flight = random(6), retries = any(0, 2, 5), adaptive = one_in(2) and not text:find "fail", lookahead = one_in(2) and random(0, 8) or nil,
     trace = one_in(3) and function() end or nil, limiter = one_in(6) and function() calira.sleep(0) end or nil,
     token = one_in(4) and function()
       calira.sleep(0)
       return helper.token
     end or nil,
   }
-  local text = table.concat(faults, ";")
   local client, id = helper.client(text, options)
   local self = setmetatable({
     client = client, bookings = bookings, faults = text, options = options, large = large, depth = 0, budget = 25,

@@ -38,8 +38,9 @@ static void fail(const char *why) {
 
 static void hung(int signal) {
     (void)signal;
-    char text[300];
-    int size = snprintf(text, sizeof text, "FAILED: %s, %s, point %ld: it hangs\n", now_scenario, now_what, now_point);
+    char text[sizeof place + 300];
+    int size = snprintf(text, sizeof text, "FAILED: %s, %s, point %ld: it hangs\n%s\n", now_scenario, now_what,
+                        now_point, place);
     if (write(STDOUT_FILENO, text, size > 0 ? (size_t)size : 0) < 0)
         _exit(2);
     _exit(1);

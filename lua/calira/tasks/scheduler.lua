@@ -17,7 +17,7 @@ local ready <const> = {}  -- tasks to resume: a queue, from `first` to `last`; f
 local first, last = 1, 0
 local current = nil       -- the task that runs now, as far as running_task() has looked
 local running_task        -- function: see below
-local blocked = nil       -- inside a task: the task, or the scope, that it blocks for
+local blocked = nil       -- inside a task: the task, scope or list that it blocks for
 local scanned = 0         -- inside a task: the place in `ready` up to which no task may be resumed before this one goes on
 local relations = 0       -- counts the waits that began: each may make another task one that cannot be done without
 local awaiting <const> = setmetatable({}, { __mode = "k" }) -- strand → the task, scope or list that it waits for
@@ -207,12 +207,18 @@ local function visit()
   return setmetatable({ strand = me, since = awaiting[me] }, Visit)
 end
 
+--- Who is in a list: a strand or a visit; nil: nobody.
+local function reader_of(list)
+  local read, reader = core.reader(list)
+  return read and (reader or MAIN) or nil
+end
+
 --- Whether a strand, task, scope, list or visit waits, through whatever others, for `me`.
 local function leads_to(from, me, seen)
   if from == me then return true end
   if from == nil or seen[from] then return false end
   seen[from] = true
-  if type(from) == "userdata" then return leads_to(core.reader(from), me, seen) end -- a list, free or not
+  if type(from) == "userdata" then return leads_to(reader_of(from), me, seen) end -- a list, free or not
   local kind = getmetatable(from)
   if kind == Visit then
     local now = awaiting[from.strand]
@@ -230,14 +236,19 @@ end
 local function enter(list)
   local me = strand()
   if leads_to(list, me, {}) then return true end
-  local outer = awaiting[me]
-  if current then awaiting[me] = list end
+  local outer = { awaiting = awaiting[me], blocked = blocked }
+  if current then
+    awaiting[me] = list
+    if not core.yields() then blocked = list end
+  end
+  relations, scanned = relations + 1, 0
   return false, outer
 end
 
 --- For the C module: that wait is over.
 local function leave(outer)
-  if current then awaiting[current] = outer end
+  if current then awaiting[current] = outer.awaiting end
+  blocked = outer.blocked
 end
 
 --- Somebody who waits for a task or a scope. While that blocks inside another task, what it waits for has to go on.
@@ -283,9 +294,17 @@ end
 
 -- ── Driving ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+--- What the running task blocks for: a task, a scope, or the strand that is in the list that it wants to read.
+local function blocks_for()
+  if type(blocked) ~= "userdata" then return blocked end
+  local reader = reader_of(blocked)
+  return getmetatable(reader) == Visit and reader.strand or reader
+end
+
 --- Whether what blocks inside a task cannot go on without this one.
 local function needed(task, depth)
-  if task.service or task == blocked or task.scope == blocked then return true end
+  local what = blocks_for()
+  if task.service or what and (task == what or task.scope == what) then return true end
   if depth == 0 then return false end
   local owner = task.scope.owner
   if owner and needed(owner, depth - 1) then return true end
@@ -305,8 +324,7 @@ local function skip_resumed()
   while first <= last and not ready[first] do
     ready[first] = nil
     first = first + 1
-  end
-  if first > last then first, last = 1, 0 end
+  end -- and never back to 1: `scanned` is such a place, here and in the tasks below
 end
 
 --- Wakes whose waiter fired and resumes each task that is ready, once. Called by the C module. `stuck`: nothing is under way that could end
@@ -330,8 +348,6 @@ local function dispatch(stuck)
   end
   return false
 end
-
-core.dispatcher(dispatch, visit, enter, leave)
 
 --- Waits until the scope has no task left or one failed that nobody waited for.
 local function await_scope(scope)
@@ -427,6 +443,8 @@ function M.step(seconds)
   return core.step(seconds or 0)
 end
 
+if core.scheduler then return core.scheduler end -- a finalizer that ran here has loaded it meanwhile
+core.dispatcher(dispatch, visit, enter, leave)
 core.scheduler = M
 
 return M

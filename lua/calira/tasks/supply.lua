@@ -35,6 +35,8 @@ local function fail(client, what, err)
   core.fail_token(client, ok and failure or NO_MEMORY)
 end
 
+if core.supply then return core.supply end -- a finalizer that ran here has loaded it meanwhile
+
 -- Every way out of here, and out of the task, ends in core.set_token, core.permit or core.fail_token. What this raises itself the C module
 -- takes for no token. What comes after one of these was an interrupt, which whoever drives the tasks gets.
 core.on_supply(function(client, what, rejected)
@@ -50,5 +52,6 @@ core.on_supply(function(client, what, rejected)
     end
   end)
 end, scheduler.supplying)
+core.supply = M
 
 return M
