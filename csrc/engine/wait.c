@@ -225,6 +225,18 @@ static int waiter_close(lua_State *L) {
     return 0;
 }
 
+/* waiter:fire(): who waits looks again, though what it waited for has gone. */
+static int waiter_fire(lua_State *L) {
+    struct waiter *w = luaL_checkudata(L, 1, WAITER);
+    if (w->fired || w->loop->closed)
+        return 0;
+    w->fired = true;
+    link_drop(&w->link);
+    link_put(&w->loop->fired, &w->link);
+    loop_alarm(w->loop);
+    return 0;
+}
+
 /* An event: set once or many times; wait() returns at once when it was set. A sleep: an event that a timer sets. */
 struct event {
     struct cond cond;
@@ -433,7 +445,7 @@ void wait_open(lua_State *L) {
         {"own", f_own},     {"tasks", f_tasks},     {"host", f_host},     {"step", f_step},     {"pollfd", f_pollfd},
         {"now", f_now},     {"timeout", f_timeout}, {"events", f_events}, {"yields", f_yields}, {NULL, NULL},
     };
-    static const luaL_Reg waiter_methods[] = {{"close", waiter_close}, {NULL, NULL}};
+    static const luaL_Reg waiter_methods[] = {{"close", waiter_close}, {"fire", waiter_fire}, {NULL, NULL}};
     static const luaL_Reg event_methods[] = {{"set", event_set}, {"wait", event_wait}, {NULL, NULL}};
     new_weak(L, &owned_key, "k");
     new_weak(L, &waiters_key, "v");

@@ -14,6 +14,16 @@ describe("several coroutines on one thing:", function()
     assert.equal(1, helper.stats(id).calls)
   end)
 
+  it("a generator that is closed while another waits in it", function()
+    calira.run(function()
+      local records = calira.generator(function() calira.sleep(60) coroutine.yield(1) end)
+      local reader = calira.spawn(function() return "end", records() end)
+      calira.sleep(0.01)
+      records:close()
+      assert.same({ "end" }, { reader:wait() })
+    end)
+  end)
+
   it("a request, one of them closed meanwhile", function()
     local client = helper.client "latency=50"
     local request = client:request "/bookings/12345"

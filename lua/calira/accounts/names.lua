@@ -79,7 +79,12 @@ end
 ---@return table[] nodes
 function M.matches(index, text)
   local found = matches(index, text, as_it_is)
-  return #found > 0 and found or matches(index, text, case_fold)
+  if #found == 0 then return matches(index, text, case_fold) end
+  local whole = {} -- a path in full goes before a part of another's
+  for _, node in ipairs(#found > 1 and found or {}) do
+    if M.path(node, #text) == text then whole[#whole + 1] = node end
+  end
+  return #whole == 1 and whole or found
 end
 
 -- ── Guessing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,8 +22,10 @@ local function take(generator, ok, value, ...)
   generator.resumed = false -- from here to the return of a record nothing is called
   if over then return nil end
   if value ~= WAIT then return value, ... end
-  core.await((...))
-  return generator() -- which another reader may have brought to its end meanwhile
+  local waiter = ...
+  generator.waiter = waiter
+  core.await(waiter)
+  return generator() -- which another reader may have brought to its end meanwhile, or closed
 end
 
 function Generator:__call()
@@ -37,10 +39,11 @@ function Generator:__call()
 end
 
 function Generator:__close()
-  if status(self.coroutine) == "suspended" then
-    local ok, err = close(self.coroutine)
-    if not ok then error(err, 0) end
-  end
+  if status(self.coroutine) ~= "suspended" then return end
+  local waiter = self.waiter
+  local ok, err = close(self.coroutine)
+  if waiter then waiter:fire() end -- whoever waits for a record finds the end
+  if not ok then error(err, 0) end
 end
 
 function Generator:__tostring()
