@@ -185,6 +185,15 @@ describe("time", function()
     end
   end)
 
+  it("for an attempt begins with it, whatever the script did before", function()
+    local client = H.client("silence=1", { timeout = 0.2, retries = 0 })
+    H.client():get "/accounts/101" -- the engine looks, and then not for a while
+    os.execute "sleep 2"
+    local seconds, err = timed(fails, client)
+    assert.equal("timeout", err.kind)
+    assert.is_true(seconds < 1.5, "the pause was added to its time")
+  end)
+
   it("for a call runs out in an attempt, between two and in the line", function()
     for scenario, kind in pairs { ["silence=1"] = "timeout", ["fail=503:1;retry_after=30"] = "rate_limited", ["reset=1"] = "timeout" } do
       local client = H.client(scenario, { deadline = 0.2, retries = 100, backoff = { base = 1, max = 30 } })
