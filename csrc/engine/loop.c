@@ -243,8 +243,8 @@ static int account_pause(struct loop *lp) {
     int64_t pause = timer_now() - lp->looked;
     if (pause <= PAUSE_COUNTED)
         return 0;
-    struct poller_event ready;
-    bool waited = lp->polled && poller_wait(&lp->poller, &ready, 1, 0) == 0;
+    struct poller_event ready[2]; /* the alarm, which tells nothing of the servers, may take the place of one */
+    bool waited = lp->polled && poller_wait(&lp->poller, ready, 2, 0) == 0;
     if (!waited) {
         lp->skipped += pause - PAUSE_COUNTED;
         for (struct link *l = lp->handles.next; l != &lp->handles; l = l->next)
