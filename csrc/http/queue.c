@@ -222,28 +222,30 @@ void queue_put(struct queue *n, struct call *c) {
     link_put(at, &c->link);
 }
 
-/* The first calls that the client's own limits would let go wait for a token, a permit or the end of a pause: their
- * deadlines begin, and one whose deadline comes before `when`, until which the service asks to wait, need not wait. */
-static void begin_deadlines(struct queue *n, int64_t when) {
-    int count = queue_limit(n) - n->sent;
-    for (struct link *l = n->waiting.next, *next; l != &n->waiting && count > 0; l = next, count--) {
+/* The first `count` calls, which the client's own limits would let go, wait for a token, a permit or the end of a pause:
+ * their deadlines begin. One whose deadline comes before `when`, until which the service asks to wait, need not wait, and
+ * leaves its place to the next. */
+static void begin_deadlines(struct queue *n, int64_t when, int count) {
+    for (struct link *l = n->waiting.next, *next; l != &n->waiting && count > 0; l = next) {
         struct call *c = link_owner(l, struct call, link);
         next = l->next;
         call_begin_deadline(c);
         if (c->limit.armed && c->limit.when < when) {
             c->retry_after = (double)(when - timer_now()) / (double)NS_PER_SECOND;
             call_end(c, OUTCOME_LIMITED);
+        } else {
+            count--;
         }
     }
 }
 
-/* Whether another call may be in flight. A call that hangs, a second and many times longer than others take, tells nothing of
+/* How many more calls may be in flight. A call that hangs, a second and many times longer than others take, tells nothing of
  * the service's load and does not count: else a lowered limit would wait for it. Where none may, this looks again when the
  * oldest that counts begins to hang. */
-static bool has_room(struct queue *n) {
+static int room(struct queue *n) {
     int limit = queue_limit(n), most = n->throttle.config.max_in_flight, counted = n->sent;
     if (n->sent < limit || n->sent >= most || n->failures >= limit)
-        return n->sent < limit;
+        return limit - n->sent;
     int64_t now = timer_now(), patience = NS_PER_SECOND + 8 * throttle_latency(&n->throttle);
     for (struct link *l = n->in_flight.next; l != &n->in_flight; l = l->next) {
         int64_t hangs = link_owner(l, struct call, link)->started + patience;
@@ -254,13 +256,14 @@ static bool has_room(struct queue *n) {
         }
         counted--;
     }
-    return counted < limit;
+    return limit - counted < most - n->sent ? limit - counted : most - n->sent;
 }
 
 void queue_dispatch(struct queue *n) {
     if (n->closed)
         return;
-    while (!link_alone(&n->waiting) && has_room(n)) {
+    int count;
+    while (!link_alone(&n->waiting) && (count = room(n)) > 0) {
         int64_t now = timer_now(), next = throttle_next(&n->throttle, now);
         if (n->paused_until > next)
             next = n->paused_until;
@@ -269,8 +272,8 @@ void queue_dispatch(struct queue *n) {
         if (next > now && next == n->throttle.fixed_next) /* the client's own rate: no deadline runs yet */
             return;
         if (next > now || !token_ready(n) || !permit_ready(n)) {
-            begin_deadlines(n, next);
-            return;
+            begin_deadlines(n, next, count);
+            break;
         }
         throttle_started(&n->throttle, now);
         n->permits -= n->limited;

@@ -211,6 +211,17 @@ describe("time", function()
     assert.is_true(H.stats(id).calls <= 2)
   end)
 
+  it("that a pause of the service goes beyond is over at once for every call in the line", function()
+    local client, id = H.client("fail=429:1;retry_after=5", { deadline = 1, max_in_flight = 2 })
+    local requests = {}
+    for i = 1, 12 do requests[i] = client:request "/accounts/101" end
+    local seconds = timed(function()
+      for i = 1, 12 do assert.equal("rate_limited", H.failure(requests[i].wait, requests[i]).kind) end
+    end)
+    assert.is_true(seconds < 2, "some waited for the end of the pause")
+    assert.is_true(H.calls(id) <= 2)
+  end)
+
   it("for each call of a walk is its own", function()
     local client = H.client("latency=60", { deadline = 1 })
     assert.equal(250, #client:bookings({ provider = 102, per_page = 8, lookahead = 0 }):collect())
