@@ -96,9 +96,10 @@ static void notify(lua_State *L, struct notifier *a) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
     if (lua_rawgetp(L, -1, a) == LUA_TUSERDATA) {
         int client = lua_gettop(L);
-        client_tell(L, client);
+        /* first, since nobody asks twice: telling can raise (an interrupt), and what is untold then is told another time */
         supply(L, n, client, &n->token_state, WANT_TOKEN, n->token_rejected);
         supply(L, n, client, &n->permit_state, WANT_PERMIT, false);
+        client_tell(L, client);
     }
     lua_pop(L, 2);
 }
