@@ -155,18 +155,22 @@ static bool permit_ready(struct queue *n) {
 
 /* ---- limits ---- */
 
-static void count_wait(struct queue *n, int64_t ns) {
-    double seconds = (double)ns / (double)NS_PER_SECOND;
+/* The queue waits from now until `when`, as far as that was not counted before. */
+static void count_wait(struct queue *n, int64_t now, int64_t when) {
+    int64_t from = n->counted_until > now ? n->counted_until : now;
+    if (when <= from)
+        return;
+    double seconds = (double)(when - from) / (double)NS_PER_SECOND;
+    n->counted_until = when;
     n->stats.waited += seconds;
     queue_trace(n, NULL, "wait", seconds, NULL);
 }
 
 void queue_pause(struct queue *n, int64_t when) {
-    int64_t now = timer_now();
     if (when <= n->paused_until)
         return;
-    count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
     n->paused_until = when + 1; /* after the call itself is back in the queue, so that it goes first */
+    count_wait(n, timer_now(), n->paused_until);
 }
 
 /* Goes on at `when`. */
@@ -174,8 +178,7 @@ static void go_on_at(struct queue *n, int64_t when, int64_t now) {
     if (n->timer.armed && n->timer.when <= when)
         return;
     loop_timer_arm(n->loop, &n->timer, when);
-    if (when > n->paused_until)
-        count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
+    count_wait(n, now, when);
 }
 
 static enum throttle_kind kind_of(const struct call *c) {

@@ -165,6 +165,16 @@ describe("Retry-After", function()
     assert.is_true(client:stats().waited >= 1 and client:stats().waited < 1.2, "counted more than once")
   end)
 
+  it("is counted once, however often a rate that was learnt changes meanwhile", function()
+    local client = H.client("bucket=10:2;latency=30", { max_in_flight = 8 })
+    local seconds = timed(function()
+      local requests = {}
+      for i = 1, 25 do requests[i] = client:request "/accounts/101" end
+      for i = 1, 25 do requests[i]:wait() end
+    end)
+    assert.is_true(client:stats().waited > 0 and client:stats().waited <= seconds + 0.1, "counted more than once")
+  end)
+
   it("or its own backoff does, where a 429 or a 503 says no time", function()
     for status, pauses in pairs { [429] = true, [503] = true, [500] = false } do
       local client = H.client(("firstfail=%d:1"):format(status), { max_in_flight = 1, backoff = { base = 0.2 } })
