@@ -232,6 +232,19 @@ describe("time", function()
     assert.is_true(H.calls(id) <= 2)
   end)
 
+  it("for a call goes on where the JSON of its answer was cut short", function()
+    local client, id = H.client("body=badjson;latency=700", { deadline = 1 })
+    local seconds, err = timed(fails, client)
+    assert.same({ "timeout", 2 }, { err.kind, err.attempts })
+    assert.is_true(seconds < 1.4, "each attempt had one of its own")
+    assert.equal(2, H.calls(id))
+    client = H.client("body=badjson;bodyevery=2", { deadline = 1 })
+    local good, cut = client:request "/accounts/101", client:request "/accounts/101"
+    assert.equal(101, good:wait().id)
+    os.execute "sleep 1.2" -- however late it is read
+    assert.equal(101, cut:wait().id)
+  end)
+
   it("for each call of a walk is its own", function()
     local client = H.client("latency=60", { deadline = 1 })
     assert.equal(250, #client:bookings({ provider = 102, per_page = 8, lookahead = 0 }):collect())
