@@ -97,7 +97,7 @@ static void on_limit(struct timer *t) {
     queue_dispatch(n);
 }
 
-void call_send(struct call *c) {
+void call_send(struct call *c, int64_t now) {
     struct queue *n = c->queue;
     const struct exchange e = {
         .url = c->url,
@@ -119,7 +119,7 @@ void call_send(struct call *c) {
         n->stats.retries++;
     }
     n->stats.calls++;
-    c->started = timer_now();
+    c->started = now;
     call_begin_deadline(c);
     transfer_start(&c->transfer, n->loop, &e);
     queue_trace(n, c, "request", -1, NULL);

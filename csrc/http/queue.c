@@ -280,7 +280,7 @@ void queue_dispatch(struct queue *n) {
         }
         throttle_started(&n->throttle, now);
         n->permits -= n->limited;
-        call_send(link_owner(n->waiting.next, struct call, link));
+        call_send(link_owner(n->waiting.next, struct call, link), now);
     }
     if (link_alone(&n->waiting)) /* nobody left to go on for */
         loop_timer_drop(n->loop, &n->timer);
