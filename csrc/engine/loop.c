@@ -237,7 +237,25 @@ void loop_timer_drop(struct loop *lp, struct timer *t) {
     timer_drop(&lp->timers, t);
 }
 
+/* Tells whose time it was since the loop looked last. A long pause after which something is there to read was the
+ * reader's, and so is one of a script that polls nothing; in the poll of a host that found nothing it was the servers'. */
+static int account_pause(struct loop *lp) {
+    int64_t pause = timer_now() - lp->looked;
+    if (pause <= PAUSE_COUNTED)
+        return 0;
+    struct poller_event ready[2]; /* the alarm, which tells nothing of the servers, may take the place of one */
+    bool waited = lp->polled && poller_wait(&lp->poller, ready, 2, 0) == 0;
+    if (!waited) {
+        lp->skipped += pause - PAUSE_COUNTED;
+        for (struct link *l = lp->handles.next; l != &lp->handles; l = l->next)
+            link_owner(l, struct handle, link)->stretch(link_owner(l, struct handle, link));
+    }
+    return 1;
+}
+
 void loop_attempt_arm(struct loop *lp, struct timer *t, int64_t ns) {
+    if (!lp->turning && account_pause(lp)) /* else the pause before it, in which it was not yet, would be added to its time */
+        lp->looked = timer_now();
     timer_arm(&lp->attempts, t, timer_now() - lp->skipped + ns);
     loop_alarm(lp);
 }
@@ -352,22 +370,6 @@ static int take_events(struct loop *lp, int64_t ns) {
         act(lp, events[i].fd, mask);
     }
     return n;
-}
-
-/* Tells whose time it was since the loop looked last. A long pause after which something is there to read was the
- * reader's, and so is one of a script that polls nothing; in the poll of a host that found nothing it was the servers'. */
-static int account_pause(struct loop *lp) {
-    int64_t pause = timer_now() - lp->looked;
-    if (pause <= PAUSE_COUNTED)
-        return 0;
-    struct poller_event ready;
-    bool waited = lp->polled && poller_wait(&lp->poller, &ready, 1, 0) == 0;
-    if (!waited) {
-        lp->skipped += pause - PAUSE_COUNTED;
-        for (struct link *l = lp->handles.next; l != &lp->handles; l = l->next)
-            link_owner(l, struct handle, link)->stretch(link_owner(l, struct handle, link));
-    }
-    return 1;
 }
 
 /* Deadlines of attempts, once all that has arrived is taken in. */

@@ -74,6 +74,8 @@ bool call_ask_again(struct call *c, struct queue *n) {
         return false;
     c->cuts++;
     c->queue = n;
+    if (c->limit.when > c->ended_at) /* what was left of it when the answer came: how long that lay unread does not count */
+        loop_timer_arm(n->loop, &c->limit, timer_now() + (c->limit.when - c->ended_at));
     c->outcome = OUTCOME_NONE;
     c->retry_due = true;
     queue_trace(n, c, "retry", 0, "the JSON of the answer was cut short");
@@ -95,7 +97,7 @@ static void on_limit(struct timer *t) {
     queue_dispatch(n);
 }
 
-void call_send(struct call *c) {
+void call_send(struct call *c, int64_t now) {
     struct queue *n = c->queue;
     const struct exchange e = {
         .url = c->url,
@@ -117,7 +119,7 @@ void call_send(struct call *c) {
         n->stats.retries++;
     }
     n->stats.calls++;
-    c->started = timer_now();
+    c->started = now;
     call_begin_deadline(c);
     transfer_start(&c->transfer, n->loop, &e);
     queue_trace(n, c, "request", -1, NULL);

@@ -46,8 +46,8 @@ void call_end(struct call *c, enum outcome outcome);
 /* Frees everything, cancelling what is under way. Idempotent; the call may be asked anew. */
 void call_drop(struct call *c);
 
-/* For the queue: starts an attempt; takes the call out of its list. */
-void call_send(struct call *c);
+/* For the queue: starts an attempt; takes the call out of its list. `now`: as told to the throttle. */
+void call_send(struct call *c, int64_t now);
 
 /* For the queue: the client's own limits would let the call go; its deadline begins. */
 void call_begin_deadline(struct call *c);

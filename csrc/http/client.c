@@ -96,9 +96,10 @@ static void notify(lua_State *L, struct notifier *a) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &clients_key);
     if (lua_rawgetp(L, -1, a) == LUA_TUSERDATA) {
         int client = lua_gettop(L);
-        client_tell(L, client);
+        /* first, since nobody asks twice: telling can raise (an interrupt), and what is untold then is told another time */
         supply(L, n, client, &n->token_state, WANT_TOKEN, n->token_rejected);
         supply(L, n, client, &n->permit_state, WANT_PERMIT, false);
+        client_tell(L, client);
     }
     lua_pop(L, 2);
 }
@@ -302,6 +303,7 @@ static int f_set_token(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
     const char *token = luaL_checkstring(L, 2);
     double expires_in = luaL_optnumber(L, 3, -1);
+    loop_check_fork(c->queue.loop);
     if (lua_getiuservalue(L, 1, CLIENT_TOKEN) != LUA_TSTRING || !lua_rawequal(L, -1, 2))
         lua_setiuservalue(L, 1, CLIENT_TOKEN_BEFORE); /* late answers may echo it */
     lua_pushvalue(L, 2);
@@ -316,6 +318,7 @@ static int f_set_token(lua_State *L) {
 static int f_fail_token(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
     lua_settop(L, 2);
+    loop_check_fork(c->queue.loop);
     lua_setiuservalue(L, 1, CLIENT_TOKEN_ERROR);
     queue_token_failed(&c->queue);
     return 0;
@@ -324,6 +327,7 @@ static int f_fail_token(lua_State *L) {
 /* core.permit(client): its limiter allows one more call. */
 static int f_permit(lua_State *L) {
     struct client *c = luaL_checkudata(L, 1, CLIENT);
+    loop_check_fork(c->queue.loop);
     queue_permit(&c->queue);
     return 0;
 }

@@ -155,18 +155,22 @@ static bool permit_ready(struct queue *n) {
 
 /* ---- limits ---- */
 
-static void count_wait(struct queue *n, int64_t ns) {
-    double seconds = (double)ns / (double)NS_PER_SECOND;
+/* The queue waits from now until `when`, as far as that was not counted before. */
+static void count_wait(struct queue *n, int64_t now, int64_t when) {
+    int64_t from = n->counted_until > now ? n->counted_until : now;
+    if (when <= from)
+        return;
+    double seconds = (double)(when - from) / (double)NS_PER_SECOND;
+    n->counted_until = when;
     n->stats.waited += seconds;
     queue_trace(n, NULL, "wait", seconds, NULL);
 }
 
 void queue_pause(struct queue *n, int64_t when) {
-    int64_t now = timer_now();
     if (when <= n->paused_until)
         return;
-    count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
     n->paused_until = when + 1; /* after the call itself is back in the queue, so that it goes first */
+    count_wait(n, timer_now(), n->paused_until);
 }
 
 /* Goes on at `when`. */
@@ -174,8 +178,7 @@ static void go_on_at(struct queue *n, int64_t when, int64_t now) {
     if (n->timer.armed && n->timer.when <= when)
         return;
     loop_timer_arm(n->loop, &n->timer, when);
-    if (when > n->paused_until)
-        count_wait(n, when - (n->paused_until > now ? n->paused_until : now));
+    count_wait(n, now, when);
 }
 
 static enum throttle_kind kind_of(const struct call *c) {
@@ -222,28 +225,30 @@ void queue_put(struct queue *n, struct call *c) {
     link_put(at, &c->link);
 }
 
-/* The first calls that the client's own limits would let go wait for a token, a permit or the end of a pause: their
- * deadlines begin, and one whose deadline comes before `when`, until which the service asks to wait, need not wait. */
-static void begin_deadlines(struct queue *n, int64_t when) {
-    int count = queue_limit(n) - n->sent;
-    for (struct link *l = n->waiting.next, *next; l != &n->waiting && count > 0; l = next, count--) {
+/* The first `count` calls, which the client's own limits would let go, wait for a token, a permit or the end of a pause:
+ * their deadlines begin. One whose deadline comes before `when`, until which the service asks to wait, need not wait, and
+ * leaves its place to the next. */
+static void begin_deadlines(struct queue *n, int64_t when, int count) {
+    for (struct link *l = n->waiting.next, *next; l != &n->waiting && count > 0; l = next) {
         struct call *c = link_owner(l, struct call, link);
         next = l->next;
         call_begin_deadline(c);
         if (c->limit.armed && c->limit.when < when) {
             c->retry_after = (double)(when - timer_now()) / (double)NS_PER_SECOND;
             call_end(c, OUTCOME_LIMITED);
+        } else {
+            count--;
         }
     }
 }
 
-/* Whether another call may be in flight. A call that hangs, a second and many times longer than others take, tells nothing of
+/* How many more calls may be in flight. A call that hangs, a second and many times longer than others take, tells nothing of
  * the service's load and does not count: else a lowered limit would wait for it. Where none may, this looks again when the
  * oldest that counts begins to hang. */
-static bool has_room(struct queue *n) {
+static int room(struct queue *n) {
     int limit = queue_limit(n), most = n->throttle.config.max_in_flight, counted = n->sent;
     if (n->sent < limit || n->sent >= most || n->failures >= limit)
-        return n->sent < limit;
+        return limit - n->sent;
     int64_t now = timer_now(), patience = NS_PER_SECOND + 8 * throttle_latency(&n->throttle);
     for (struct link *l = n->in_flight.next; l != &n->in_flight; l = l->next) {
         int64_t hangs = link_owner(l, struct call, link)->started + patience;
@@ -254,13 +259,14 @@ static bool has_room(struct queue *n) {
         }
         counted--;
     }
-    return counted < limit;
+    return limit - counted < most - n->sent ? limit - counted : most - n->sent;
 }
 
 void queue_dispatch(struct queue *n) {
     if (n->closed)
         return;
-    while (!link_alone(&n->waiting) && has_room(n)) {
+    int count;
+    while (!link_alone(&n->waiting) && (count = room(n)) > 0) {
         int64_t now = timer_now(), next = throttle_next(&n->throttle, now);
         if (n->paused_until > next)
             next = n->paused_until;
@@ -269,12 +275,12 @@ void queue_dispatch(struct queue *n) {
         if (next > now && next == n->throttle.fixed_next) /* the client's own rate: no deadline runs yet */
             return;
         if (next > now || !token_ready(n) || !permit_ready(n)) {
-            begin_deadlines(n, next);
-            return;
+            begin_deadlines(n, next, count);
+            break;
         }
         throttle_started(&n->throttle, now);
         n->permits -= n->limited;
-        call_send(link_owner(n->waiting.next, struct call, link));
+        call_send(link_owner(n->waiting.next, struct call, link), now);
     }
     if (link_alone(&n->waiting)) /* nobody left to go on for */
         loop_timer_drop(n->loop, &n->timer);

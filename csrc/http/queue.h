@@ -33,6 +33,7 @@ struct queue {
     int failures;          /* attempts in a row that failed for a reason that may pass */
     struct timer timer;    /* when the queue may go on */
     int64_t paused_until;
+    int64_t counted_until; /* waiting is in the stats up to here */
     struct cond activity; /* signalled when any call ends, or a walk is closed */
     uint64_t ended;       /* counts these */
     uint64_t random;      /* state of the jitter */

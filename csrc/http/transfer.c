@@ -381,8 +381,8 @@ void transfer_start(struct transfer *t, struct loop *lp, const struct exchange *
     t->loop = lp;
     t->exchange = *e;
     t->handle.restarts = 0;
-    t->skipped = lp->skipped;
     loop_attempt_arm(lp, &t->timer, timer_span(e->settings->timeout));
+    t->skipped = lp->skipped;
     CURLcode code = add_fields(t);
     if (code == CURLE_OK)
         code = build(t);

@@ -375,7 +375,7 @@ int reading_batch(lua_State *L, int status, lua_KContext ctx) {
         if (w->state == WALK_DELIVERING) {
             deliver_kept(L, w);
         } else if (w->state == WALK_DONE) {
-            return 0;
+            return w->unsettled ? raise_unsettled(L, w) : 0; /* again: there may have been no memory to say so */
         } else if (w->state == WALK_READING && w->pass.over) {
             end_pass(L, w);
         } else {

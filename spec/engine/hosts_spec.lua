@@ -52,6 +52,15 @@ describe("a host's loop", function()
     assert.is_true(task:done())
   end)
 
+  it("that was busy while an answer came does not make it late", function()
+    local client = helper.client("latency=200;drip=10", { timeout = 1.9, retries = 0 }) -- about 3 s for the whole
+    local request = client:request "/accounts/101"
+    drive(never, 0.1)
+    os.execute "sleep 2" -- the alarm of the descriptor becomes due as well
+    drive(function() return request:done() end, 5)
+    assert.equal(101, request:wait().id)
+  end)
+
   it("serves calls", function()
     local client = helper.client "latency=20"
     local found = {}

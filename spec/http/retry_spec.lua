@@ -165,6 +165,16 @@ describe("Retry-After", function()
     assert.is_true(client:stats().waited >= 1 and client:stats().waited < 1.2, "counted more than once")
   end)
 
+  it("is counted once, however often a rate that was learnt changes meanwhile", function()
+    local client = H.client("bucket=10:2;latency=30", { max_in_flight = 8 })
+    local seconds = timed(function()
+      local requests = {}
+      for i = 1, 25 do requests[i] = client:request "/accounts/101" end
+      for i = 1, 25 do requests[i]:wait() end
+    end)
+    assert.is_true(client:stats().waited > 0 and client:stats().waited <= seconds + 0.1, "counted more than once")
+  end)
+
   it("or its own backoff does, where a 429 or a 503 says no time", function()
     for status, pauses in pairs { [429] = true, [503] = true, [500] = false } do
       local client = H.client(("firstfail=%d:1"):format(status), { max_in_flight = 1, backoff = { base = 0.2 } })
@@ -185,6 +195,15 @@ describe("time", function()
     end
   end)
 
+  it("for an attempt begins with it, whatever the script did before", function()
+    local client = H.client("silence=1", { timeout = 0.2, retries = 0 })
+    H.client():get "/accounts/101" -- the engine looks, and then not for a while
+    os.execute "sleep 2"
+    local seconds, err = timed(fails, client)
+    assert.equal("timeout", err.kind)
+    assert.is_true(seconds < 1.5, "the pause was added to its time")
+  end)
+
   it("for a call runs out in an attempt, between two and in the line", function()
     for scenario, kind in pairs { ["silence=1"] = "timeout", ["fail=503:1;retry_after=30"] = "rate_limited", ["reset=1"] = "timeout" } do
       local client = H.client(scenario, { deadline = 0.2, retries = 100, backoff = { base = 1, max = 30 } })
@@ -200,6 +219,30 @@ describe("time", function()
     assert.equal("timeout", H.failure(second.wait, second).kind)
     assert.equal(0, client:stats().in_flight)
     assert.is_true(H.stats(id).calls <= 2)
+  end)
+
+  it("that a pause of the service goes beyond is over at once for every call in the line", function()
+    local client, id = H.client("fail=429:1;retry_after=5", { deadline = 1, max_in_flight = 2 })
+    local requests = {}
+    for i = 1, 12 do requests[i] = client:request "/accounts/101" end
+    local seconds = timed(function()
+      for i = 1, 12 do assert.equal("rate_limited", H.failure(requests[i].wait, requests[i]).kind) end
+    end)
+    assert.is_true(seconds < 2, "some waited for the end of the pause")
+    assert.is_true(H.calls(id) <= 2)
+  end)
+
+  it("for a call goes on where the JSON of its answer was cut short", function()
+    local client, id = H.client("body=badjson;latency=700", { deadline = 1 })
+    local seconds, err = timed(fails, client)
+    assert.same({ "timeout", 2 }, { err.kind, err.attempts })
+    assert.is_true(seconds < 1.4, "each attempt had one of its own")
+    assert.equal(2, H.calls(id))
+    client = H.client("body=badjson;bodyevery=2", { deadline = 1 })
+    local good, cut = client:request "/accounts/101", client:request "/accounts/101"
+    assert.equal(101, good:wait().id)
+    os.execute "sleep 1.2" -- however late it is read
+    assert.equal(101, cut:wait().id)
   end)
 
   it("for each call of a walk is its own", function()

@@ -237,6 +237,32 @@ describe("a refresh", function()
 end)
 
 describe("a token function", function()
+  it("is asked though what a trace function raises cannot even be told", function()
+    local untold = setmetatable({}, { __tostring = function(self) error(self, 0) end })
+    local asked = 0
+    local client = H.client("", {
+      token = function()
+        asked = asked + 1
+        return asked == 1 and "expired-token" or H.token
+      end,
+      trace = function(event)
+        if event.status == 401 then error(untold, 0) end
+      end,
+    })
+    local request = client:request "/accounts/101"
+    local _, err = pcall(request.wait, request)
+    assert.is_true(rawequal(untold, err))
+    calira.run(function()
+      local guard = calira.spawn(function()
+        calira.sleep(5)
+        request:cancel() -- where nobody asks for a token, it waits for ever
+      end)
+      assert.equal(101, request:wait().id)
+      guard:cancel()
+    end)
+    assert.equal(2, asked)
+  end)
+
   it("is asked once, and again after a 401", function()
     local count, id = 0, H.id()
     local client = calira.new { base_url = H.url("", id), token = function()
