@@ -67,6 +67,7 @@ static int on_connected(void *to, char *ip, char *local_ip, int port, int local_
     (void)ip, (void)local_ip, (void)port, (void)local_port;
     struct transfer *t = to;
     t->handle.connected = true;
+    curl_easy_setopt(t->handle.easy, CURLOPT_FORBID_REUSE, 0L);
     return CURL_PREREQFUNC_OK;
 }
 
