@@ -11,6 +11,8 @@ if(APPLE)
   target_compile_definitions(calira_options INTERFACE _DARWIN_C_SOURCE)
 elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   target_compile_definitions(calira_options INTERFACE _GNU_SOURCE)
+elseif(CMAKE_SYSTEM_NAME STREQUAL "NetBSD")
+  target_compile_definitions(calira_options INTERFACE _NETBSD_SOURCE)
 endif()
 
 set(sanitize_flags "")

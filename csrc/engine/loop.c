@@ -268,9 +268,10 @@ void loop_own(struct loop *lp, struct resource *r) {
     link_put(&lp->resources, &r->link);
 }
 
+/* Once a call of it has failed the multi handle is only closed: libcurl 7.88 divides by zero in what was half inserted. */
 static void act(struct loop *lp, curl_socket_t fd, int mask) {
     int running;
-    if (lp->multi && curl_multi_socket_action(lp->multi, fd, mask, &running) != CURLM_OK)
+    if (lp->multi && !lp->broken && curl_multi_socket_action(lp->multi, fd, mask, &running) != CURLM_OK)
         lp->broken = true;
 }
 

@@ -118,14 +118,17 @@ bool poller_open(struct poller *p) {
 }
 
 bool poller_watch(struct poller *p, int fd, int flags, int old) {
-    const int ways[2][2] = {{POLLER_READ, EVFILT_READ}, {POLLER_WRITE, EVFILT_WRITE}};
+    const int ways[2] = {POLLER_READ, POLLER_WRITE};
+    /* A filter's type differs from system to system. */
+    const struct kevent filters[2] = {{.filter = EVFILT_READ}, {.filter = EVFILT_WRITE}};
     bool ok = true;
     for (int i = 0; i < 2; i++) {
-        int way = ways[i][0];
+        int way = ways[i];
         if ((flags & way) == (old & way))
             continue;
-        struct kevent change;
-        EV_SET(&change, (uintptr_t)fd, ways[i][1], flags & way ? EV_ADD : EV_DELETE, 0, 0, NULL);
+        struct kevent change = filters[i];
+        change.ident = (uintptr_t)fd;
+        change.flags = flags & way ? EV_ADD : EV_DELETE;
         if (kevent(p->fd, &change, 1, NULL, 0, NULL) != 0 && flags & way)
             ok = false;
     }

@@ -79,7 +79,7 @@ static bool push_body_field(lua_State *L, const struct failure *f, const char *c
         return false;
     lua_pushlstring(L, body->data, body->size);
     struct json_facts facts = {.expected = 0};
-    if (json_decode(L, lua_tostring(L, -1), lua_rawlen(L, -1), &facts) && lua_istable(L, -1)) {
+    if (json_decode(L, lua_tostring(L, -1), (size_t)lua_rawlen(L, -1), &facts) && lua_istable(L, -1)) {
         for (int i = 0; names[i]; i++) {
             if (lua_getfield(L, top + 2, names[i]) == LUA_TSTRING) {
                 lua_replace(L, top + 1);

@@ -67,6 +67,7 @@ static int on_connected(void *to, char *ip, char *local_ip, int port, int local_
     (void)ip, (void)local_ip, (void)port, (void)local_port;
     struct transfer *t = to;
     t->handle.connected = true;
+    curl_easy_setopt(t->handle.easy, CURLOPT_FORBID_REUSE, 0L);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -152,6 +153,8 @@ static CURLcode set_exchange(struct transfer *t, CURL *easy) {
     CURLcode rc = set_connection(easy, e);
     SET(CURLOPT_HTTPHEADER, t->fields);
     SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+    SET(CURLOPT_FORBID_REUSE,
+        1L); /* until it is set up: libcurl keeps one that failed in between, and calls wait for it */
     SET(CURLOPT_PREREQFUNCTION, on_connected);
     SET(CURLOPT_PREREQDATA, t);
     if (e->form) {
@@ -274,16 +277,22 @@ static void add_issuer(struct transfer *t) {
 
 /* ---- how it ended ---- */
 
-/* Whether a handshake failed because of what one side said in it (an alert) or is (versions, ciphers), which does not pass.
- * All else, such as a connection that broke, may. In the words of OpenSSL and of GnuTLS. */
-static bool handshake_refused(const char *message) {
-    static const char *const words[] = {"alert",    "wrong version", "unsupported protocol", "no protocols",
-                                        "cipher",   "verify",        "certificate",          "packet length",
-                                        "priority", "record layer"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strstr(message, words[i]))
+static bool says_any(const char *message, const char *const *words) {
+    for (; *words; words++)
+        if (strstr(message, *words))
             return true;
     return false;
+}
+
+/* Whether a handshake failed for a reason that TLS gives (an alert, versions, ciphers), which does not pass; all else may, such
+ * as a connection that broke. libcurl has one code for both, so its words tell: OpenSSL's reasons are "SSL routines::…", GnuTLS's
+ * follow "gnutls_handshake() failed: " (libcurl 8: "GnuTLS, handshake failed: "), and both have some for a broken connection. */
+static bool handshake_refused(const char *message) {
+    static const char *const reasons[] = {
+        "alert", "SSL routines", "gnutls_handshake", "GnuTLS, handshake", "verify", "priority", NULL};
+    static const char *const broken[] = {"unexpected eof", "non-properly terminated", "decoding the received",
+                                         "pull function",  "push function",           NULL};
+    return says_any(message, reasons) && !says_any(message, broken);
 }
 
 static enum outcome judge(struct transfer *t, CURLcode code) {

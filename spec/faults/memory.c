@@ -7,6 +7,8 @@
  * LeakSanitizer and valgrind see what this program does not count.
  */
 #include <curl/curl.h>
+#include <dlfcn.h>
+#include <execinfo.h>
 
 #include "scenarios.h"
 
@@ -26,8 +28,19 @@ static bool lua_may_allocate(void) {
     return false;
 }
 
+/* Whether nghttp2 allocates, which libcurl 8 gives its allocator: a session whose allocation failed crashes when it is used again, and
+ * libcurl 8.14 does use it again, before anybody hears of the failure. */
+static bool asked_by_nghttp2(void) {
+    void *frames[5];
+    Dl_info info;
+    for (int i = backtrace(frames, 5); i-- > 0;)
+        if (dladdr(frames[i], &info) && strstr(info.dli_fname, "nghttp2"))
+            return true;
+    return false;
+}
+
 static bool curl_fails(void) {
-    return curl_fuse >= 0 && curl_fuse-- == 0;
+    return curl_fuse >= 0 && curl_fuse-- == 0 && !asked_by_nghttp2();
 }
 
 static void *curl_malloc(size_t size) {

@@ -17,6 +17,9 @@ io.stdout:write(port, "\n")
 io.stdout:flush()
 
 local function head_of(con)
+  local first = con:read(1)
+  if first == "\22" then return first .. (con:read(-65536) or "") end -- TLS: no lines
+  if first then con:unget(first) end
   local lines = {}
   repeat
     local line = con:read "*l"
