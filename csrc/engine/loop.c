@@ -254,7 +254,8 @@ static int account_pause(struct loop *lp) {
 }
 
 void loop_attempt_arm(struct loop *lp, struct timer *t, int64_t ns) {
-    if (!lp->turning && account_pause(lp)) /* else the pause before it, in which it was not yet, would be added to its time */
+    if (!lp->turning &&
+        account_pause(lp)) /* else the pause before it, in which it was not yet, would be added to its time */
         lp->looked = timer_now();
     timer_arm(&lp->attempts, t, timer_now() - lp->skipped + ns);
     loop_alarm(lp);

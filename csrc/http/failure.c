@@ -53,20 +53,30 @@ static void push_redacted(lua_State *L, const struct failure *f, const char *tex
 
 /* ---- what the answer itself says ---- */
 
+/* Pushes a quoted string (RFC 9110, 5.6.4) that begins behind its first quote; false, pushing nothing: it is empty or open. */
+static bool push_quoted(lua_State *L, const char *text, const char *end) {
+    luaL_Buffer value;
+    luaL_buffinit(L, &value);
+    const char *p = text;
+    for (; p < end && *p != '"'; p++) {
+        p += *p == '\\' && p + 1 < end;
+        luaL_addchar(&value, *p);
+    }
+    luaL_pushresult(&value);
+    if (p < end && p > text)
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
 /* Pushes the value of `key="value"` in a WWW-Authenticate field; false, pushing nothing: none. */
 static bool push_challenge(lua_State *L, const struct failure *f, const char *key) {
     size_t size, length = strlen(key);
     const char *text = headers_find(&f->r->reply.headers, "www-authenticate", &size);
     for (const char *p = text; p && p + length + 2 < text + size; p++) {
-        if (memcmp(p, key, length) != 0 || p[length] != '=' || p[length + 1] != '"' ||
-            (p > text && p[-1] != ' ' && p[-1] != ','))
-            continue;
-        const char *value = p + length + 2;
-        const char *end = memchr(value, '"', (size_t)(text + size - value));
-        if (!end || end == value)
-            return false;
-        lua_pushlstring(L, value, (size_t)(end - value));
-        return true;
+        bool starts = p == text || p[-1] == ' ' || p[-1] == ',';
+        if (starts && memcmp(p, key, length) == 0 && p[length] == '=' && p[length + 1] == '"')
+            return push_quoted(L, p + length + 2, text + size);
     }
     return false;
 }
@@ -124,7 +134,7 @@ static const char *status_kind(long status) {
     case 429:
         return "rate_limited";
     default:
-        return status >= 500 ? "server" : redirects(status) ? "redirect" : "client";
+        return status >= 500 && status < 600 ? "server" : redirects(status) ? "redirect" : "client";
     }
 }
 
@@ -164,18 +174,31 @@ static void push_forbidden(lua_State *L, const struct failure *f) {
     lua_pop(L, 1);
 }
 
-/* Pushes the origin of the target, or where it has none "another path of this host". Single sign-on makes long addresses. */
-static void push_redirect(lua_State *L, const struct failure *f) {
+/* Pushes where a redirect leads: an origin, or what can be said of it. Single sign-on makes long addresses. */
+static void push_target(lua_State *L, const struct failure *f) {
     char origin[300];
-    size_t size;
+    size_t size = 0;
     const char *where = headers_find(&f->r->reply.headers, "location", &size);
-    lua_pushlstring(L, where ? where : "", where ? size : 0);
+    if (!where || size == 0) {
+        lua_pushliteral(L, "an address that it does not name");
+        return;
+    }
+    bool host = size > 1 && strchr("/\\", where[0]) && strchr("/\\", where[1]); /* of the same scheme */
+    lua_pushstring(L, host ? "https:" : "");
+    lua_pushlstring(L, where, size);
+    lua_concat(L, 2);
     url_origin(lua_tostring(L, -1), origin, sizeof origin);
-    push_redacted(L, f, origin, strlen(origin), TEXT_SHOWN);
-    lua_pushfstring(L, "redirects to %s; redirects are not followed, is base_url right?",
-                    origin[0] ? lua_tostring(L, -1) : "another path of this host");
-    lua_replace(L, -3);
     lua_pop(L, 1);
+    if (origin[0])
+        push_redacted(L, f, origin, strlen(origin), TEXT_SHOWN);
+    else
+        lua_pushstring(L, where[0] == '/' && !host ? "another path of this host" : "an address that cannot be read");
+}
+
+static void push_redirect(lua_State *L, const struct failure *f) {
+    push_target(L, f);
+    lua_pushfstring(L, "redirects to %s; redirects are not followed, is base_url right?", lua_tostring(L, -1));
+    lua_remove(L, -2);
 }
 
 static void push_status(lua_State *L, const struct failure *f) {

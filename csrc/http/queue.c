@@ -72,6 +72,7 @@ void queue_trace(struct queue *n, const struct call *c, const char *event, doubl
     struct trace_event e = {.event = event, .seconds = seconds, .message = message};
     if (c) {
         e.path = strlen(c->url) > n->base_size ? c->url + n->base_size : c->url;
+        e.secret = n->token;
         e.post = c->form != NULL;
         e.attempt = call_attempts(c);
         e.status = c->transfer.reply.status;

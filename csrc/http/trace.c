@@ -44,6 +44,13 @@ void trace_free(struct trace *t) {
     free(t);
 }
 
+/* Overwrites the secret wherever the text holds it. */
+static char *mask(char *text, const char *secret) {
+    for (char *at = text; secret && *secret && (at = strstr(at, secret)) != NULL;)
+        memset(at, '*', strlen(secret));
+    return text;
+}
+
 void trace_record(struct trace *t, const struct trace_event *event) {
     if (!t || t->count >= MOST_UNTOLD)
         return;
@@ -54,7 +61,8 @@ void trace_record(struct trace *t, const struct trace_event *event) {
         return;
     *e = (struct entry){.event = *event};
     if (path)
-        e->event.path = memcpy(e->texts, event->path, path);
+        e->event.path = mask(memcpy(e->texts, event->path, path), event->secret);
+    e->event.secret = NULL;
     if (message)
         e->event.message = memcpy(e->texts + path, event->message, message);
     *t->last = e;

@@ -12,7 +12,8 @@ struct trace;
 
 struct trace_event {
     const char *event;   /* a literal: "request", "response", "retry", "wait" */
-    const char *path;    /* copied; NULL: none */
+    const char *path;    /* copied, without the secret; NULL: none */
+    const char *secret;  /* borrowed for the call; NULL: none */
     bool post;           /* of a POST, else of a GET */
     int attempt;         /* 0: none */
     long status;         /* 0: none */

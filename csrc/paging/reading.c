@@ -258,6 +258,17 @@ struct found {
     uint64_t digest;
 };
 
+/* Resume: the record to go on after is not on its page. Where others before it have gone it is on the page before now, and so
+ * are some that were not delivered: that page is read first. */
+static void look_back(lua_State *L, struct walk *w) {
+    w->back = true;
+    w->first--;
+    w->in_hand = false;
+    clear(L, WALK_RESPONSE);
+    pages_restart(&w->pages, w->first);
+    pass_start(&w->pass, w->first, w->size);
+}
+
 /* Decodes and numbers the page in hand, and keeps its records: as the batch, or among the pages of an exact walk. */
 static bool find_out(lua_State *L, struct walk *w, struct found *found) {
     struct response *r = lua_touserdata(L, SLOT_RESPONSE);
@@ -277,6 +288,12 @@ static bool find_out(lua_State *L, struct walk *w, struct found *found) {
         lua_getiuservalue(L, SLOT_WALK, WALK_AFTER);
         found->skip = dedup_place(L);
         lua_settop(L, SLOT_NUMBERS);
+        if (found->skip == 0 && !w->back && w->first > 1) {
+            look_back(L, w);
+            return false;
+        }
+        if (found->skip == 0 && w->back) /* gone itself: from the start of its page */
+            found->skip = found->seen.records;
     }
     if (w->reading.exact) {
         lua_getiuservalue(L, SLOT_WALK, WALK_KEPT);

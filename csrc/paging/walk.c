@@ -115,12 +115,21 @@ static void set_whole(lua_State *L, const char *name, int64_t n) {
     lua_setfield(L, -2, name);
 }
 
+/* Records that the total promises and the last pass did not bring; where the list would not settle, and no pass brought. Before
+ * the end, all may come yet. */
+static int64_t unseen(const struct walk *w) {
+    int64_t last = reading_over(w) ? pass_unseen(&w->pass) : 0, left = w->total_last - w->received;
+    if (w->reading.exact || w->reading.passes == 1 || strcmp(verdict(w), "complete") == 0)
+        return last;
+    return left < 0 ? 0 : left < last ? left : last;
+}
+
 void walk_push_report(lua_State *L, const struct walk *w) {
     lua_createtable(L, 0, 12);
     lua_pushstring(L, verdict(w));
     lua_setfield(L, -2, "verdict");
     set_whole(L, "received", w->received);
-    set_whole(L, "unseen", reading_over(w) ? pass_unseen(&w->pass) : 0); /* before the end, all may come yet */
+    set_whole(L, "unseen", unseen(w));
     set_whole(L, "duplicates", w->duplicates + w->pass.duplicates);
     set_whole(L, "passes", w->reading.passes);
     set_whole(L, "pages", w->pages_read);

@@ -58,6 +58,7 @@ struct walk {
     bool in_hand;   /* the response of the next page was taken, and not yet its records */
     bool resumed;   /* what comes before the first page was read by an earlier run */
     bool skipping;  /* resume: the record to go on after was not found yet */
+    bool back;      /* resume: it was not on its page any more, so the page before is looked at */
     bool unsettled; /* an exact walk that was given up */
     int64_t want;   /* records that are still wanted; -1: all */
     int64_t received, duplicates, pages_read, total_first, total_last;

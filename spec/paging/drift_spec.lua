@@ -332,6 +332,19 @@ describe("cursor() and resume", function()
     assert.equal(150, #resumed((helper.client()), list:cursor()))
   end)
 
+  it("loses nothing where records before have gone: the page before is looked at", function()
+    local deleted = {}
+    for i = 1, 40 do deleted[i] = "3:0" end -- after two pages, the first 40 go
+    local client = helper.client("delete=" .. table.concat(deleted, ","))
+    local options = { per_page = 50, lookahead = 0 }
+    local cursor, list = cursor_after(client, 75, options)
+    local seen = {}
+    for id = FIRST, FIRST + 74 do seen[id] = true end
+    list:close()
+    for _, id in ipairs((resumed(client, cursor, options))) do seen[id] = true end
+    for id = FIRST + 40, FIRST + 249 do assert.is_true(seen[id], tostring(id)) end
+  end)
+
   it("a cursor of a resumed list goes on from there, read or not", function()
     local client = helper.client()
     local cursor = cursor_after(client, 120)

@@ -26,7 +26,9 @@ local NO_MEMORY <const> = core.failure("unauthorized", "no token: not enough mem
 local function failure_of(err, what)
   if core.is_error(err) then return err end
   local text = what == core.PERMIT and "the limiter failed: " or "no token: "
-  return core.failure(what == core.PERMIT and "argument" or "unauthorized", text .. tostring(err), { cause = err })
+  local meta = getmetatable(err)
+  local said = type(err) == "table" and not (meta and meta.__tostring) and (err.message or "an error object: see the field cause") or err
+  return core.failure(what == core.PERMIT and "argument" or "unauthorized", text .. tostring(said), { cause = err })
 end
 
 --- Nothing could be had: the calls that wait for it end with this error. Whatever fails here, they end.
