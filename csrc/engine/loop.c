@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "engine/process.h"
 
 enum { MOST_RESTARTS = 3, MOST_CONNECTIONS = 64, MOST_ROUNDS = 8, MOST_EVENTS = 64, MOST_READS = 1000 };
 
@@ -171,33 +171,11 @@ static void rebuild(struct loop *lp) {
     restart_all(lp, false);
 }
 
-/* What a fork left of the parent's engine in a child: never freed, kept reachable for leak checkers. Written in a child
- * before it has threads of its own; the lock is for hosts that fork without exec and go on threaded. */
-struct abandoned {
-    struct abandoned *next;
-    CURLM *multi;
-};
-static struct abandoned *abandoned_engines;
-static pthread_mutex_t abandoned_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* Counts the forks that led to this process. Written in a child alone, before it has other threads. */
-static volatile unsigned generation;
-
-static void count_fork(void) {
-    generation++;
-}
-
 void loop_check_fork(struct loop *lp) {
-    if (lp->generation == generation || lp->closed)
+    if (lp->generation == process_generation() || lp->closed)
         return;
-    lp->generation = generation;
-    struct abandoned *a = malloc(sizeof *a);
-    if (a) {
-        pthread_mutex_lock(&abandoned_lock);
-        *a = (struct abandoned){.next = abandoned_engines, .multi = lp->multi};
-        abandoned_engines = a;
-        pthread_mutex_unlock(&abandoned_lock);
-    }
+    lp->generation = process_generation();
+    process_abandon(lp->multi);
     lp->multi = NULL;
     lp->curl_when = -1;
     lp->broken = lp->charged = false;
@@ -439,15 +417,6 @@ void loop_alarm(struct loop *lp) {
 /* ---- the state's own ---- */
 
 static const char loop_key = 0;
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_ready;
-
-static void init_curl(void) {
-    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (curl_ready == CURLE_OK && pthread_atfork(NULL, NULL, count_fork) != 0)
-        curl_ready = CURLE_OUT_OF_MEMORY;
-}
-
 /* Idempotent: the body of __gc. */
 static int loop_close(lua_State *L) {
     struct loop *lp = lua_touserdata(L, 1);
@@ -478,24 +447,6 @@ void loop_check_open(lua_State *L, const struct loop *lp) {
         error_throw(L, "closed", "the Lua state is being closed");
 }
 
-/* What the libcurl that is loaded must be. One built with NSS accepts certificates that it should refuse. */
-static void check_curl(lua_State *L) {
-    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-    if (info->version_num < 0x075800)
-        luaL_error(L, "calira needs libcurl 7.88 or later, and this is %s", info->version);
-    if (info->ssl_version && strstr(info->ssl_version, "NSS"))
-        luaL_error(L,
-                   "calira does not work with a libcurl that uses NSS (%s): it accepts certificates that it should "
-                   "refuse; install the flavour for OpenSSL or GnuTLS",
-                   info->ssl_version);
-}
-
-void loop_start_curl(lua_State *L) {
-    pthread_once(&curl_once, init_curl);
-    if (curl_ready != CURLE_OK)
-        luaL_error(L, "calira: libcurl did not start: %s", curl_easy_strerror(curl_ready));
-}
-
 struct loop *loop_of(lua_State *L) {
     struct loop *lp;
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key) == LUA_TUSERDATA) {
@@ -505,9 +456,10 @@ struct loop *loop_of(lua_State *L) {
         return lp;
     }
     lua_pop(L, 1);
-    check_curl(L);
+    process_check_curl(L);
     lp = lua_newuserdatauv(L, sizeof *lp, 0);
-    *lp = (struct loop){.poller = {-1, -1, -1}, .curl_when = -1, .generation = generation, .looked = timer_now()};
+    *lp = (struct loop){
+        .poller = {-1, -1, -1}, .curl_when = -1, .generation = process_generation(), .looked = timer_now()};
     link_init(&lp->handles);
     link_init(&lp->completed);
     link_init(&lp->fired);

@@ -70,9 +70,6 @@ struct loop {
 /* The engine of a state, made on first use. Raises a Lua error where the system refuses descriptors or memory. */
 struct loop *loop_of(lua_State *L);
 
-/* Starts libcurl, once for the process: before the first address or handle is made. Raises where it does not start. */
-void loop_start_curl(lua_State *L);
-
 /* Raises `closed` while the state is being closed and the engine has gone: nothing new can be made then. */
 void loop_check_open(lua_State *L, const struct loop *lp);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/process.h"
 #include "http/trace.h"
 
 #define ADDRESS "calira.address"
@@ -199,7 +200,7 @@ static int f_client(lua_State *L) {
     lua_settop(L, 1);
     struct loop *lp = loop_of(L);
     loop_check_open(L, lp);
-    loop_start_curl(L);
+    process_start_curl(L);
     struct client *c = lua_newuserdatauv(L, sizeof *c, CLIENT_VALUES);
     *c = (struct client){.resource = {.release = release}};
     link_init(&c->resource.link);
