@@ -74,7 +74,8 @@ bool call_ask_again(struct call *c, struct queue *n) {
         return false;
     c->cuts++;
     c->queue = n;
-    if (c->limit.when > c->ended_at) /* what was left of it when the answer came: how long that lay unread does not count */
+    if (c->limit.when >
+        c->ended_at) /* what was left of it when the answer came: how long that lay unread does not count */
         loop_timer_arm(n->loop, &c->limit, timer_now() + (c->limit.when - c->ended_at));
     c->outcome = OUTCOME_NONE;
     c->retry_due = true;

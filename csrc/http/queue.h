@@ -34,10 +34,10 @@ struct queue {
     struct timer timer;    /* when the queue may go on */
     int64_t paused_until;
     int64_t counted_until; /* waiting is in the stats up to here */
-    struct cond activity; /* signalled when any call ends, or a walk is closed */
-    uint64_t ended;       /* counts these */
-    uint64_t random;      /* state of the jitter */
-    size_t base_size;     /* of the base URL: what follows it in a call's address is told in traces */
+    struct cond activity;  /* signalled when any call ends, or a walk is closed */
+    uint64_t ended;        /* counts these */
+    uint64_t random;       /* state of the jitter */
+    size_t base_size;      /* of the base URL: what follows it in a call's address is told in traces */
     bool https, loopback, closed;
 
     char *token;           /* owned; NULL: none yet */
