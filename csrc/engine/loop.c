@@ -113,8 +113,7 @@ static bool multi_open(struct loop *lp) {
 static void multi_close(struct loop *lp) {
     if (!lp->multi)
         return;
-    struct link *l;
-    for (l = lp->handles.next; l != &lp->handles; l = l->next) {
+    for (struct link *l = lp->handles.next; l != &lp->handles; l = l->next) {
         struct handle *f = link_owner(l, struct handle, link);
         if (f->attached)
             curl_multi_remove_handle(lp->multi, f->easy);
@@ -225,16 +224,17 @@ static int account_pause(struct loop *lp) {
     bool waited = lp->polled && poller_wait(&lp->poller, ready, 2, 0) == 0;
     if (!waited) {
         lp->skipped += pause - PAUSE_COUNTED;
-        for (struct link *l = lp->handles.next; l != &lp->handles; l = l->next)
-            link_owner(l, struct handle, link)->stretch(link_owner(l, struct handle, link));
+        for (struct link *l = lp->handles.next; l != &lp->handles; l = l->next) {
+            struct handle *f = link_owner(l, struct handle, link);
+            f->stretch(f);
+        }
     }
     return 1;
 }
 
 void loop_attempt_arm(struct loop *lp, struct timer *t, int64_t ns) {
-    if (!lp->turning &&
-        account_pause(lp)) /* else the pause before it, in which it was not yet, would be added to its time */
-        lp->looked = timer_now();
+    if (!lp->turning && account_pause(lp))
+        lp->looked = timer_now(); /* the pause before it is none of its time */
     timer_arm(&lp->attempts, t, timer_now() - lp->skipped + ns);
     loop_alarm(lp);
 }
@@ -302,11 +302,8 @@ static bool run_curl(struct loop *lp, int64_t now) {
 
 static bool fire_due(struct timers *set, int64_t now) {
     bool worked = false;
-    struct timer *t;
-    while ((t = timer_due(set, now)) != NULL) {
+    for (struct timer *t; (t = timer_due(set, now)) != NULL; worked = true)
         t->fire(t);
-        worked = true;
-    }
     return worked;
 }
 

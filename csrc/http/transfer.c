@@ -348,7 +348,8 @@ static void finish(struct transfer *t, CURLcode code) {
     if (easy) {
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->reply.status);
         curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &t->reply.connects);
-        t->reply.latency = latency_of(easy);
+        if (t->loop->skipped == t->skipped) /* else a reader's pause is in it */
+            t->reply.latency = latency_of(easy);
     }
     if (code != CURLE_OK &&
         (!t->reply.message[0] || strstr(t->reply.message, "Unsupported proxy"))) /* that one quotes its password */

@@ -122,20 +122,54 @@ static int list_next(lua_State *L) {
     return next_k(L, LUA_OK, 0);
 }
 
-/* Slots: the list, the array, the nodes. */
+/* Pushes what this coroutine, or one that is dead, had gathered when it was interrupted: the table at the index `gathered` has it by
+ * coroutine. Else a new table, which is entered there. */
+static void push_gathered(lua_State *L, int gathered) {
+    bool found = false;
+    luaL_checkstack(L, 4, "calira");
+    for (lua_pushnil(L); !found && lua_next(L, gathered);) {
+        lua_State *other = lua_tothread(L, -2);
+        lua_Debug frame;
+        if (other == L)
+            return;
+        if (lua_status(other) == LUA_YIELD || lua_getstack(other, 0, &frame)) {
+            lua_pop(L, 1); /* it is gathering */
+            continue;
+        }
+        lua_pushvalue(L, -2);
+        lua_pushnil(L);
+        lua_rawset(L, gathered);
+        found = true;
+    }
+    if (!found)
+        lua_newtable(L);
+    lua_pushthread(L);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, gathered);
+}
+
+/* This coroutine has got what it gathered. */
+static void drop_gathered(lua_State *L, int gathered) {
+    lua_pushthread(L);
+    lua_pushnil(L);
+    lua_rawset(L, gathered);
+}
+
+/* Slots: the list, the array, the nodes, what coroutines collect. */
 static int collect_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status, (void)ctx;
     struct list *l = lua_touserdata(L, 1);
     lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
-    while (fill(L, l, 3, collect_k)) {
+    while (fill(L, l, 4, collect_k)) {
         luaL_checkstack(L, 4, "calira");
+        if (lua_getiuservalue(L, 1, LIST_NODE) != LUA_TNIL) /* first: should memory run out, the record is not taken */
+            lua_rawseti(L, 3, count + 1);
         push_record(L, l);
         lua_pushvalue(L, -1);
         lua_rawseti(L, 2, ++count);
         commit(L, l);
-        if (lua_getiuservalue(L, 1, LIST_NODE) != LUA_TNIL)
-            lua_rawseti(L, 3, count);
     }
+    drop_gathered(L, 4);
     lua_getiuservalue(L, 1, LIST_OPTIONS);
     bool under = lua_getfield(L, -1, "under") != LUA_TNIL;
     lua_settop(L, under ? 3 : 2);
@@ -147,7 +181,26 @@ static int list_collect(lua_State *L) {
     check(L);
     lua_settop(L, 1);
     lua_newtable(L);
-    lua_newtable(L);
+    if (lua_getiuservalue(L, 1, LIST_COLLECTED) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, LIST_COLLECTED);
+    }
+    lua_insert(L, 2);
+    lua_settop(L, 2);
+    push_gathered(L, 2); /* a table of the array and the nodes */
+    lua_insert(L, 3);
+    lua_settop(L, 3);
+    for (int i = 1; i <= 2; i++) {
+        if (lua_rawgeti(L, 3, i) == LUA_TTABLE)
+            continue;
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, 3, i);
+    }
+    lua_rotate(L, 2, 2); /* these two first */
+    lua_settop(L, 4);
     return collect_k(L, LUA_OK, 0);
 }
 
@@ -205,30 +258,6 @@ static enum gathering gather(lua_State *L, struct list *l, lua_Integer before) {
     return got && !l->part ? READY : GATHERING;
 }
 
-/* Pushes what this coroutine, or one that is dead, had gathered when it was interrupted: upvalue 2 has the arrays by coroutine. Else a
- * new array, which is entered there. */
-static void push_gathered(lua_State *L) {
-    const int gathered = lua_upvalueindex(2);
-    luaL_checkstack(L, 4, "calira");
-    for (lua_pushnil(L); lua_next(L, gathered); lua_pop(L, 1)) {
-        lua_State *other = lua_tothread(L, -2);
-        lua_Debug frame;
-        if (other != L && (lua_status(other) == LUA_YIELD || lua_getstack(other, 0, &frame)))
-            continue; /* it is gathering */
-        if (other == L)
-            return;
-        lua_pushvalue(L, -2);
-        lua_pushnil(L);
-        lua_rawset(L, gathered);
-        break;
-    }
-    if (!lua_istable(L, -1))
-        lua_newtable(L);
-    lua_pushthread(L);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, gathered);
-}
-
 /* Slots: the list, the array. */
 static int pages_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
@@ -239,9 +268,7 @@ static int pages_k(lua_State *L, int status, lua_KContext ctx) {
         source_advance(L, l, ctx, pages_k);
         lua_settop(L, 2);
     }
-    lua_pushthread(L);
-    lua_pushnil(L);
-    lua_rawset(L, lua_upvalueindex(2));
+    drop_gathered(L, lua_upvalueindex(2));
     if (state == OVER) {
         lua_pushnil(L);
         return 1;
@@ -256,7 +283,7 @@ static int pages_next(lua_State *L) {
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(1));
     struct list *l = check(L);
-    push_gathered(L);
+    push_gathered(L, lua_upvalueindex(2));
     lua_insert(L, 2);
     return pages_k(L, LUA_OK, (lua_KContext)l->batches);
 }

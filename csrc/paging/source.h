@@ -12,8 +12,19 @@
 
 #define LIST "calira.list"
 
-/* User values. OPTIONS is the table given to core.list; LAST the record delivered last; READER who is in the source. */
-enum { LIST_SOURCE = 1, LIST_OPTIONS, LIST_BATCH, LIST_NODE, LIST_LAST, LIST_ERROR, LIST_READER, LIST_VALUES = 7 };
+/* User values. OPTIONS is the table given to core.list; LAST the record delivered last; READER who is in the source;
+ * COLLECTED what collect() has so far, by coroutine, so that an interrupt loses nothing. */
+enum {
+    LIST_SOURCE = 1,
+    LIST_OPTIONS,
+    LIST_BATCH,
+    LIST_NODE,
+    LIST_LAST,
+    LIST_ERROR,
+    LIST_READER,
+    LIST_COLLECTED,
+    LIST_VALUES = 8
+};
 
 enum list_state { LIST_OPEN, LIST_ENDED, LIST_FAILED, LIST_CLOSED };
 

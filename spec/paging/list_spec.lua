@@ -411,6 +411,29 @@ describe("what a list is not", function()
     assert.equal("calira.list: GET /bookings (closed, 0 delivered)", tostring(list))
   end)
 
+  it("collects what an interrupted collect() had, too", function()
+    for _, span in ipairs { { provider = 102 }, { under = "Faculty of Physics" } } do
+      local pages = 0
+      span.per_page, span.on_page = 10, function()
+        pages = pages + 1
+        if pages ~= 6 then return end
+        local function interrupt() -- in the library's own code, which runs after this function
+          if debug.getinfo(2, "S").short_src:find "_spec" then return end
+          debug.sethook()
+          error("interrupted!", 0)
+        end
+        debug.sethook(interrupt, "", 10)
+      end
+      local list = helper.client("latency=5"):bookings(span)
+      assert.equal("interrupted!", select(2, pcall(list.collect, list)))
+      debug.sethook()
+      local records, nodes = list:collect()
+      assert.equal(list:report().delivered, #records)
+      assert.is_true(#records >= 200)
+      if nodes then assert.equal(#records, #nodes) end
+    end
+  end)
+
   it("takes no option that does not exist, nor one out of range, and sends nothing", function()
     local client, id = helper.client()
     for _, wrong in ipairs {
