@@ -15,7 +15,7 @@ cp -R "$source" "$tree/root/source"
 case $flavour in
   gnutls) dev=libcurl4-gnutls-dev ;;
   newest)
-    dev="-t $codename-backports libcurl4-openssl-dev"
+    dev="-t $codename-backports libcurl4-openssl-dev curl" # the command goes with its library
     echo "deb $mirror $codename-backports main" >"$tree/etc/apt/sources.list.d/backports.list"
     ;;
 esac
