@@ -41,6 +41,12 @@ copy_source() {
   done
 }
 
+# Sets codename and mirror: what this machine is, and where its packages come from.
+find_mirror() {
+  codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$codename //p" | head -n 1)
+}
+
 case "${1-}" in
   format) # clang-format would change nothing
     clang-format --dry-run -Werror $(c_files '*.c') $(c_files '*.h')
@@ -209,11 +215,17 @@ case "${1-}" in
     lintian --allow-root --fail-on error,warning "$scratch"/*.changes
     rm -r "$scratch/calira"
     copy_source "$scratch/calira"
-    # The mirror is this machine's.
-    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$codename //p" | head -n 1)
+    find_mirror
     unshare -m sh spec/package/fresh.sh "$scratch/tree" "$codename" "$mirror" "$scratch/calira" \
       $(ls "$scratch"/*.deb | grep -v dbgsym)
+    ;;
+
+  flavour) # flavour gnutls|newest: by hand, as root: every spec and C program in a fresh Debian with another libcurl (newest: backports')
+    [ "${2-}" = gnutls ] || [ "${2-}" = newest ] || fail "usage: sh spec/check.sh flavour gnutls|newest"
+    find_mirror
+    mkdir "$scratch/calira"
+    tar -c --exclude=./build --exclude=./.git . | tar -x -C "$scratch/calira"
+    unshare --mount --pid --fork --kill-child sh spec/package/flavour.sh "$2" "$scratch/tree" "$codename" "$mirror" "$scratch/calira"
     ;;
 
   demo) # a newcomer's command prints the table
@@ -234,5 +246,5 @@ case "${1-}" in
     grep -E "number_of_executed_units" "$scratch/out"
     ;;
 
-  *) fail "usage: sh spec/check.sh format|luacheck|layers|size|cplusplus|tidy TREE|exports|checkout|install|package|rock|deb|demo|fuzz NAME" ;;
+  *) fail "usage: sh spec/check.sh format|luacheck|layers|size|cplusplus|tidy TREE|exports|checkout|install|package|rock|deb|flavour NAME|demo|fuzz NAME" ;;
 esac

@@ -49,17 +49,15 @@ static curl_socket_t on_open(void *data, curlsocktype purpose, struct curl_socka
         lp->sockets = grown;
         lp->socket_room = room;
     }
-    int type = address->socktype;
-#ifdef SOCK_CLOEXEC
-    type |= SOCK_CLOEXEC; /* libcurl sets none: children of io.popen would inherit the connections */
-#endif
-    int fd = socket(address->family, type, address->protocol);
-    if (fd >= 0)
-        lp->sockets[lp->socket_count++] = fd;
-#ifndef SOCK_CLOEXEC
+#ifdef SOCK_CLOEXEC /* libcurl sets none: children of io.popen would inherit the connections */
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+#else
+    int fd = socket(address->family, address->socktype, address->protocol);
     if (fd >= 0)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
+    if (fd >= 0)
+        lp->sockets[lp->socket_count++] = fd;
     return fd;
 }
 
@@ -392,18 +390,17 @@ void loop_turn(struct loop *lp, int64_t ns) {
     loop_alarm(lp);
 }
 
-bool loop_busy(const struct loop *lp) {
-    return !link_alone(&lp->handles) || !link_alone(&lp->completed) || lp->timers.root || lp->attempts.root ||
-           !link_alone(&lp->fired) || !link_alone(&lp->notifiers) || lp->tasks;
+static bool quiet(const struct loop *lp) {
+    return link_alone(&lp->handles) && link_alone(&lp->completed) && !lp->timers.root && !lp->attempts.root &&
+           link_alone(&lp->fired) && link_alone(&lp->notifiers);
 }
 
-bool loop_idle(const struct loop *lp) {
-    return !loop_busy(lp);
+bool loop_busy(const struct loop *lp) {
+    return lp->tasks || !quiet(lp);
 }
 
 bool loop_stuck(const struct loop *lp) {
-    return lp->tasks && link_alone(&lp->handles) && link_alone(&lp->completed) && !lp->timers.root &&
-           !lp->attempts.root && link_alone(&lp->fired) && link_alone(&lp->notifiers);
+    return lp->tasks && quiet(lp);
 }
 
 void loop_alarm(struct loop *lp) {

@@ -99,14 +99,11 @@ void loop_attempt_drop(struct loop *lp, struct timer *t);
 /* Nanoseconds until the next deadline; -1: none; 0: now. */
 int64_t loop_next(struct loop *lp);
 
-/* Whether transfers or deadlines are left. */
+/* Whether anything is under way, tasks too; where nothing is, a wait that begins now could never end. */
 bool loop_busy(const struct loop *lp);
 
 /* Whether tasks are left, and nothing is under way that could end a wait: only they can. */
 bool loop_stuck(const struct loop *lp);
-
-/* Whether nothing at all is under way: a wait that begins now could never end. */
-bool loop_idle(const struct loop *lp);
 
 /* Sets the alarm of the descriptor, if a host polls it; needed whenever something becomes due outside of a turn. */
 void loop_alarm(struct loop *lp);

@@ -110,7 +110,7 @@ static void block(lua_State *L, struct waiter *w) {
             more = dispatch(L, lp, true);
         if (w->fired)
             break;
-        if (!more && loop_idle(lp))
+        if (!more && !loop_busy(lp))
             error_throw(L, "argument",
                         "this wait could never end: nothing is under way, so what it waits for waits for it");
         loop_drive(lp, more ? 0 : INTERRUPT_NS);
