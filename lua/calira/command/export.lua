@@ -3,6 +3,7 @@
 local calira <const> = require "calira"
 local core <const> = require "calira.core"
 local export <const> = require "calira.export"
+local files <const> = require "calira.values.files"
 local fleet <const> = require "calira.command.support.fleet"
 local scope <const> = require "calira.command.support.scope"
 local options <const> = require "calira.command.support.options"
@@ -42,6 +43,16 @@ local function source_of(arguments, nodes, target)
     if arguments.raw then parts[#parts + 1] = "raw" end
   end
   return (table.concat(parts, ", "):gsub("%c", "?"))
+end
+
+--- Where the file is: behind a link, so that two names of it have one lock. In a folder that is there.
+local function place_of(target)
+  local place, kind = files.resolve(target)
+  if not place then status.raise(status.failed, ("%s: %s"):format(target, kind)) end
+  if kind == "directory" then status.raise(status.failed, target .. ": it is a folder") end
+  local folder <const> = place:match "^(.*/)[^/]*$" or "."
+  if core.file_type(folder) ~= "directory" then status.raise(status.failed, ("%s: there is no folder %s"):format(target, folder)) end
+  return place
 end
 
 --- The lock of the file, held until it is closed. Waits while another export has it.
@@ -108,8 +119,9 @@ function M.run(arguments, context)
   if arguments.shard or arguments.run then status.raise(status.usage, "--shard and --run go with postgresql://…") end
   local kind, message = export.kind(target)
   if not kind then status.raise(status.usage, message) end
+  local place <const> = place_of(target)
   local nodes = scope.nodes(context)
-  local lock <close> = lock_of(context, target)
+  local lock <close> = lock_of(context, place)
   local client <const> = context.client()
   local writer = export.open(target, {
     source = source_of(arguments, nodes, target), details = arguments.details, raw = arguments.raw,
