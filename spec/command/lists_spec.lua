@@ -41,6 +41,15 @@ describe("filters of the command", function()
     assert.same(expected_ids { provider = 102, from = "2026-01-05T09:00:00+02:00" }, ids "bookings --lab 102 --from 2026-01-05T09:00:00+02:00")
   end)
 
+  it("end at the end of the calendar", function()
+    for _, span in ipairs { "--month 9999-12", "--from 9999-12-31", "--to 9999-12-31T23:00", "--to '9999-12-31 24:00' --tz America/New_York",
+      "--month 0000-01 --tz Asia/Tokyo" } do
+      local _, err, status = command.run("bookings --lab 102 --format json " .. span)
+      assert.equal(0, status, span .. err)
+    end
+    command.out "report utilisation --lab 102 --month 9999-12 --tz CET-1CEST"
+  end)
+
   it("count relative times from today's midnight in the zone", function()
     local today = os.time() // 86400 * 86400
     for text, from in pairs { ["-30d"] = today - 30 * 86400, ["+1w"] = today + 7 * 86400, today = today, yesterday = today - 86400 } do

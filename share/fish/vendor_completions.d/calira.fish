@@ -256,4 +256,6 @@ complete -c calira -n '__fish_calira_seen_command completion' -l profile -r -d '
 
 complete -c calira -n '__fish_calira_seen_command man' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command man' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
+complete -c calira -n '__fish_calira_seen_command completion; and not __fish_seen_subcommand_from bash zsh fish' -xa 'bash zsh fish'
+complete -c calira -n '__fish_calira_seen_command report; and not __fish_seen_subcommand_from utilisation funding idle check' -xa 'utilisation funding idle check'
 
