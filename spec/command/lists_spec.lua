@@ -286,7 +286,8 @@ for r in csv.reader(io.StringIO(text, newline=''), strict=True): print(ascii(r[0
     assert.equal(0, status)
     assert.matches("1 bookings have no readable start", err, 1, true)
     assert.equal(4, #lines_of(out))
-    out, err = hostile "bookings --format ics"
+    out, err, status = hostile "bookings --format ics"
+    assert.equal(3, status)
     assert.equal(2, select(2, out:gsub("BEGIN:VEVENT", "")))
     assert.matches("1 bookings are not in the calendar", err, 1, true)
   end)
