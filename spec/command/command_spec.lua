@@ -168,6 +168,8 @@ describe("calira doctor", function()
       { "", { CALIRA_TOKEN = "sandbox-token:read_accounts,read_bookings" }, "WRONG  read_equipment .-→ .-WRONG  read_projects" },
       { "", { CALIRA_TOKEN = "expired-1" }, "WRONG  read_accounts .-expired.-→ run 'calira login'" },
       { "", { CALIRA_TOKEN = "" }, "WRONG  token .-run 'calira login'" },
+      { "", { CALIRA_BASE_URL = "ftp://example.org/v1" }, "WRONG  service +base_url cannot be used" },
+      { "", { CALIRA_BASE_URL = "http://example.org/v1" }, "WRONG  service .-plain http" },
       { "", { CALIRA_BASE_URL = "http://127.0.0.1:1/v1" }, "WRONG  read_accounts .-connect.-→ is the address right" },
       { "", { CALIRA_BASE_URL = helper.tls .. "/v1" }, "WRONG  read_accounts .-certificate.-→ is the clock right" },
       { "body=login", {}, "WRONG  read_accounts .-→ is the base URL right" },

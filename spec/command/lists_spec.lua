@@ -301,6 +301,15 @@ describe("one record", function()
     assert.matches("\nstart_time +2024%-01%-15 10:00 Europe/Berlin\n", (command.out "booking 12345 --format table --tz Europe/Berlin"))
     assert.equal('{"equipment.name":"Advanced Microscope","id":12345}\n', (command.out "booking 12345 --fields equipment.name,id"))
     assert.equal(16, cjson.decode((command.out "form 16")).custom_form_response_id)
+    local rows = command.out "form 16 --format csv"
+    assert.matches("^id,question,answer\r\n16,", rows)
+    assert.matches("\r\n16,Project code,PRJ%-2026%-0042\r\n", rows)
+    local said = command.python([[
+import csv, io, json
+r = next(csv.DictReader(io.StringIO(text, newline='')))
+print(json.loads(r["projects"])[0]["funding_codes"][1]["code"], json.loads(r["custom_form_responses"]) != [], r["id"])
+]], (command.out "booking 12345 --format csv"))
+    assert.equal("INDUSTRY-2026-02 True 12345\n", said)
     assert.matches("Project code +PRJ%-2026%-0042\n", (command.out "form 16 --format table"))
   end)
 

@@ -88,6 +88,7 @@ local function summary(context, target, result, details)
   local counts <const> = result.counts
   local line = ("%s: %s: %d new, %d changed, %d as before"):format(
     target, counted(result.rows, "booking"), counts.new, counts.changed, counts.same)
+  if counts.without_id > 0 then line = line .. ", " .. counts.without_id .. " without an id" end
   if result.gone > 0 then line = line .. ", " .. result.gone .. " marked as gone" end
   if counts.vanished > 0 then line = line .. ", " .. counts.vanished .. " gone while it ran" end
   context.out:write(context.mask(line), "\n", ("cost: %s (%s%s)\n"):format(counted(context.client():stats().calls, "call"),
@@ -105,7 +106,11 @@ local function doubts_of(context, result)
     context.note("nothing was marked as gone: " .. doubt.text)
     if doubt.serious then code = status.incomplete end
   end
-  if result.counts.without_id > 0 then code = status.incomplete end
+  local nameless <const> = result.counts.without_id
+  if nameless > 0 then
+    if #result.doubts == 0 then context.note(("%d came without an id: another run cannot know them again"):format(nameless)) end
+    code = status.incomplete
+  end
   return code
 end
 
