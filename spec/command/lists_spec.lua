@@ -281,6 +281,14 @@ for r in csv.reader(io.StringIO(text, newline=''), strict=True): print(ascii(r[0
     assert.same({ "'name'", [['=cmd\x1b]0;owned\x07\x9b2J\nrow\u202eevil,"q"; \u8cea\u91cf']], "''", "'+1-1'" }, raw)
   end)
 
+  it("commands no terminal with --raw either", function()
+    local evil <close> = server.start(reply)
+    local line = ("SHELL=/bin/sh script -qec %s /dev/null"):format(command.quoted(command.line "equipment --format csv --fields name --raw"))
+    local out = command.shell(line, { env = { CALIRA_BASE_URL = evil.origin } })
+    assert.matches('"=cmd\\x1B]0;owned\\x07', out, 1, true)
+    assert.is_nil(out:find "[\27\7]")
+  end)
+
   it("says what it could not read", function()
     local out, err, status = hostile "bookings --from 2026-01-01 --to 2026-01-02"
     assert.equal(0, status)

@@ -77,7 +77,9 @@ function Utilisation:booking(b, node)
   local equipment <const> = type(b.equipment) == "table" and b.equipment.name
   local instrument = self.by_id[tostring(id)] or add(self, tostring(id), id, equipment or nil, node)
   instrument.bookings = instrument.bookings + 1
-  if time.seconds(b, self.from, self.to) > 0 then instrument.spans[#instrument.spans + 1] = { math.max(first, self.from), math.min(last, self.to) } end
+  if time.seconds(b, self.from, self.to) > 0 then
+    instrument.spans[#instrument.spans + 1] = { math.max(first, self.from), math.min(last, self.to) }
+  end
 end
 
 -- ── Figures ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -57,7 +57,8 @@ local function change(text)
   end
 end
 
-local DAYS <const> = ",M3.2.0,M11.1.0" -- what C libraries take where a text does not say when summer time is: the days of the United States
+--- What C libraries take where a text does not say when summer time is: the days of the United States.
+local DAYS <const> = ",M3.2.0,M11.1.0"
 local NAME <const> = "^(%a%a%a+)(.*)$"
 
 --- Takes a name, as `CET` or `<+03>`, off the front of a text.
