@@ -228,6 +228,30 @@ static int f_modified(lua_State *L) {
     return 1;
 }
 
+/* core.file_type(path): "regular", "directory" or "other" (a device, a FIFO, a socket) of what the path, or the link there,
+ * leads to; nil where there is nothing. */
+static int f_file_type(lua_State *L) {
+    struct stat about;
+    if (stat(luaL_checkstring(L, 1), &about) != 0)
+        return 0;
+    lua_pushstring(L, S_ISREG(about.st_mode) ? "regular" : S_ISDIR(about.st_mode) ? "directory" : "other");
+    return 1;
+}
+
+/* core.copy_mode(from, to): gives a file the mode of another and, as far as this user may, its owner and group. Where there is
+ * no other it does nothing. True, or nil and a message. */
+static int f_copy_mode(lua_State *L) {
+    const char *from = luaL_checkstring(L, 1), *to = luaL_checkstring(L, 2);
+    struct stat about;
+    if (stat(from, &about) != 0)
+        return push_outcome(L, true, 0);
+    bool same_group = chown(to, about.st_uid, about.st_gid) == 0 || chown(to, (uid_t)-1, about.st_gid) == 0;
+    if (!same_group)
+        about.st_mode &= ~(mode_t)S_IRWXG; /* another group gets nothing by it */
+    bool ok = chmod(to, about.st_mode & (S_IRWXU | S_IRWXG | S_IRWXO)) == 0;
+    return push_outcome(L, ok, errno);
+}
+
 /* ---- locks ---- */
 
 /* Releases the lock, unless it is the parent's of a forked child, which only closes the descriptor. Idempotent. */
@@ -313,6 +337,8 @@ void files_open(lua_State *L) {
         {"write_private", f_write_private},
         {"check_private", f_check_private},
         {"modified", f_modified},
+        {"file_type", f_file_type},
+        {"copy_mode", f_copy_mode},
         {"sync", f_sync},
         {"try_lock", f_try_lock},
         {"process_id", f_process_id},

@@ -143,6 +143,9 @@ describe("calira", function()
     assert.equal("bookings booking", completed("calira", "book"))
     assert.equal("--status", completed("calira", "bookings", "--st"))
     assert.equal("csv", completed("calira", "bookings", "--format", "c"))
+    assert.equal("utilisation funding idle check", completed("calira", "report", "''"))
+    assert.equal("fish", completed("calira", "completion", "f"))
+    assert.equal("--tz", completed("calira", "report", "--tz"))
   end)
 end)
 
@@ -165,6 +168,8 @@ describe("calira doctor", function()
       { "", { CALIRA_TOKEN = "sandbox-token:read_accounts,read_bookings" }, "WRONG  read_equipment .-→ .-WRONG  read_projects" },
       { "", { CALIRA_TOKEN = "expired-1" }, "WRONG  read_accounts .-expired.-→ run 'calira login'" },
       { "", { CALIRA_TOKEN = "" }, "WRONG  token .-run 'calira login'" },
+      { "", { CALIRA_BASE_URL = "ftp://example.org/v1" }, "WRONG  service +base_url cannot be used" },
+      { "", { CALIRA_BASE_URL = "http://example.org/v1" }, "WRONG  service .-plain http" },
       { "", { CALIRA_BASE_URL = "http://127.0.0.1:1/v1" }, "WRONG  read_accounts .-connect.-→ is the address right" },
       { "", { CALIRA_BASE_URL = helper.tls .. "/v1" }, "WRONG  read_accounts .-certificate.-→ is the clock right" },
       { "body=login", {}, "WRONG  read_accounts .-→ is the base URL right" },

@@ -41,6 +41,15 @@ describe("filters of the command", function()
     assert.same(expected_ids { provider = 102, from = "2026-01-05T09:00:00+02:00" }, ids "bookings --lab 102 --from 2026-01-05T09:00:00+02:00")
   end)
 
+  it("end at the end of the calendar", function()
+    for _, span in ipairs { "--month 9999-12", "--from 9999-12-31", "--to 9999-12-31T23:00", "--to '9999-12-31 24:00' --tz America/New_York",
+      "--month 0000-01 --tz Asia/Tokyo" } do
+      local _, err, status = command.run("bookings --lab 102 --format json " .. span)
+      assert.equal(0, status, span .. err)
+    end
+    command.out "report utilisation --lab 102 --month 9999-12 --tz CET-1CEST"
+  end)
+
   it("count relative times from today's midnight in the zone", function()
     local today = os.time() // 86400 * 86400
     for text, from in pairs { ["-30d"] = today - 30 * 86400, ["+1w"] = today + 7 * 86400, today = today, yesterday = today - 86400 } do
@@ -272,12 +281,21 @@ for r in csv.reader(io.StringIO(text, newline=''), strict=True): print(ascii(r[0
     assert.same({ "'name'", [['=cmd\x1b]0;owned\x07\x9b2J\nrow\u202eevil,"q"; \u8cea\u91cf']], "''", "'+1-1'" }, raw)
   end)
 
+  it("commands no terminal with --raw either", function()
+    local evil <close> = server.start(reply)
+    local line = ("SHELL=/bin/sh script -qec %s /dev/null"):format(command.quoted(command.line "equipment --format csv --fields name --raw"))
+    local out = command.shell(line, { env = { CALIRA_BASE_URL = evil.origin } })
+    assert.matches('"=cmd\\x1B]0;owned\\x07', out, 1, true)
+    assert.is_nil(out:find "[\27\7]")
+  end)
+
   it("says what it could not read", function()
     local out, err, status = hostile "bookings --from 2026-01-01 --to 2026-01-02"
     assert.equal(0, status)
     assert.matches("1 bookings have no readable start", err, 1, true)
     assert.equal(4, #lines_of(out))
-    out, err = hostile "bookings --format ics"
+    out, err, status = hostile "bookings --format ics"
+    assert.equal(3, status)
     assert.equal(2, select(2, out:gsub("BEGIN:VEVENT", "")))
     assert.matches("1 bookings are not in the calendar", err, 1, true)
   end)
@@ -291,6 +309,15 @@ describe("one record", function()
     assert.matches("\nstart_time +2024%-01%-15 10:00 Europe/Berlin\n", (command.out "booking 12345 --format table --tz Europe/Berlin"))
     assert.equal('{"equipment.name":"Advanced Microscope","id":12345}\n', (command.out "booking 12345 --fields equipment.name,id"))
     assert.equal(16, cjson.decode((command.out "form 16")).custom_form_response_id)
+    local rows = command.out "form 16 --format csv"
+    assert.matches("^id,question,answer\r\n16,", rows)
+    assert.matches("\r\n16,Project code,PRJ%-2026%-0042\r\n", rows)
+    local said = command.python([[
+import csv, io, json
+r = next(csv.DictReader(io.StringIO(text, newline='')))
+print(json.loads(r["projects"])[0]["funding_codes"][1]["code"], json.loads(r["custom_form_responses"]) != [], r["id"])
+]], (command.out "booking 12345 --format csv"))
+    assert.equal("INDUSTRY-2026-02 True 12345\n", said)
     assert.matches("Project code +PRJ%-2026%-0042\n", (command.out "form 16 --format table"))
   end)
 

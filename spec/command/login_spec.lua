@@ -78,6 +78,13 @@ describe("calira login", function()
     assert.is_nil(io.open(folder .. "/grant.json"))
   end)
 
+  it("says what to do where the code is refused", function()
+    local said = login(helper.id(), function() return "no-such-code" end)
+    assert.matches("status 4", said)
+    assert.matches("; run 'calira login' again", said, 1, true)
+    assert.is_nil(said:find("calira.oauth", 1, true))
+  end)
+
   it("says what it needs", function()
     local _, err, status = command.run("login", { env = { CALIRA_CLIENT_ID = "" } })
     assert.matches("set CALIRA_CLIENT_ID and CALIRA_CLIENT_SECRET", err, 1, true)

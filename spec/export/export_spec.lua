@@ -103,6 +103,15 @@ describe("calira export", function()
     assert.equal("a.csv\na.csv.lock\n", (exports.sh("ls " .. folder)))
   end)
 
+  it("says how many came without an id", function()
+    for _, name in ipairs { "/a.db", "/a.csv" } do
+      local said, err, status = calira("export " .. folder .. name .. " --lab 102", helper.url "bookings=20;noid=5")
+      assert.equal(3, status)
+      assert.matches("4 without an id", said, 1, true)
+      assert.matches("4 came without an id", err, 1, true)
+    end
+  end)
+
   it("refuses a file of another export, and targets that it does not know", function()
     local db = folder .. "/a.db"
     calira("export " .. db .. " --lab 102")

@@ -58,16 +58,24 @@ describe("utilisation", function()
     end
   end)
 
-  it("counts an overlap once in shares, and all hours in hours", function()
+  it("counts an overlap once, and nothing outside the bookable hours", function()
     local zone = zones.find "UTC"
     local from = zone:epoch(2025, 3, 3)
     local sum = utilisation.new { from = from, to = from + 86400, zone = zone, hours = { 0, 1440 }, days = EVERY }
     sum:booking(booking(1, 1, from, from + 7200))
     sum:booking(booking(2, 1, from + 3600, from + 10800))
     local result = sum:result()
-    assert.equal(14400, result.seconds)
+    assert.equal(10800, result.seconds)
     assert.equal(3600, result.overlap)
     assert.near(3 / 24, result.share, 1e-9)
+    sum = utilisation.new { from = from, to = from + 86400, zone = zone, hours = { 60, 720 }, days = EVERY }
+    sum:booking(booking(1, 1, from, from + 7200))
+    sum:booking(booking(2, 1, from + 3600, from + 10800))
+    result = sum:result()
+    assert.equal(7200, result.seconds)
+    assert.equal(7200, result.instruments[1].seconds)
+    assert.equal(3600, result.outside)
+    assert.near(2 / 11, result.share, 1e-9)
   end)
 
   it("opens over midnight where the hours do", function()

@@ -85,7 +85,8 @@ local function look_at_identity(found, arguments, context)
   if not ok then
     local code, message = status.of(err)
     if code == status.interrupted then error(err, 0) end
-    found:bad("token", message)
+    local address = message:find "^base_url" or message:find("plain http", 1, true)
+    found:bad(address and "service" or "token", message)
     return nil
   end
   local name, profile = profiles.chosen(arguments.profile)

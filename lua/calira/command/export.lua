@@ -3,6 +3,7 @@
 local calira <const> = require "calira"
 local core <const> = require "calira.core"
 local export <const> = require "calira.export"
+local files <const> = require "calira.values.files"
 local fleet <const> = require "calira.command.support.fleet"
 local scope <const> = require "calira.command.support.scope"
 local options <const> = require "calira.command.support.options"
@@ -44,6 +45,16 @@ local function source_of(arguments, nodes, target)
   return (table.concat(parts, ", "):gsub("%c", "?"))
 end
 
+--- Where the file is: behind a link, so that two names of it have one lock. In a folder that is there.
+local function place_of(target)
+  local place, kind = files.resolve(target)
+  if not place then status.raise(status.failed, ("%s: %s"):format(target, kind)) end
+  if kind == "directory" then status.raise(status.failed, target .. ": it is a folder") end
+  local folder <const> = place:match "^(.*/)[^/]*$" or "."
+  if core.file_type(folder) ~= "directory" then status.raise(status.failed, ("%s: there is no folder %s"):format(target, folder)) end
+  return place
+end
+
 --- The lock of the file, held until it is closed. Waits while another export has it.
 local function lock_of(context, target)
   local late, told = core.now() + PATIENCE, false
@@ -77,6 +88,7 @@ local function summary(context, target, result, details)
   local counts <const> = result.counts
   local line = ("%s: %s: %d new, %d changed, %d as before"):format(
     target, counted(result.rows, "booking"), counts.new, counts.changed, counts.same)
+  if counts.without_id > 0 then line = line .. ", " .. counts.without_id .. " without an id" end
   if result.gone > 0 then line = line .. ", " .. result.gone .. " marked as gone" end
   if counts.vanished > 0 then line = line .. ", " .. counts.vanished .. " gone while it ran" end
   context.out:write(context.mask(line), "\n", ("cost: %s (%s%s)\n"):format(counted(context.client():stats().calls, "call"),
@@ -94,7 +106,11 @@ local function doubts_of(context, result)
     context.note("nothing was marked as gone: " .. doubt.text)
     if doubt.serious then code = status.incomplete end
   end
-  if result.counts.without_id > 0 then code = status.incomplete end
+  local nameless <const> = result.counts.without_id
+  if nameless > 0 then
+    if #result.doubts == 0 then context.note(("%d came without an id: another run cannot know them again"):format(nameless)) end
+    code = status.incomplete
+  end
   return code
 end
 
@@ -108,8 +124,9 @@ function M.run(arguments, context)
   if arguments.shard or arguments.run then status.raise(status.usage, "--shard and --run go with postgresql://…") end
   local kind, message = export.kind(target)
   if not kind then status.raise(status.usage, message) end
+  local place <const> = place_of(target)
   local nodes = scope.nodes(context)
-  local lock <close> = lock_of(context, target)
+  local lock <close> = lock_of(context, place)
   local client <const> = context.client()
   local writer = export.open(target, {
     source = source_of(arguments, nodes, target), details = arguments.details, raw = arguments.raw,

@@ -1,5 +1,6 @@
 --- `calira form`.
 
+local csv <const> = require "calira.command.format.csv"
 local fields <const> = require "calira.command.support.fields"
 local records <const> = require "calira.command.support.records"
 local tables <const> = require "calira.command.format.table"
@@ -14,9 +15,19 @@ local function write_answers(context, form)
   writer:finish()
 end
 
+--- The same as rows for programs.
+local function write_rows(context, arguments, form)
+  local answers, questions = context.calira.answers(form)
+  local writer = csv.open(context, { { field = "id" }, { field = "question" }, { field = "answer" } }, arguments.raw)
+  for _, question in ipairs(questions) do
+    writer:write { id = form.custom_form_response_id or arguments.id, question = question, answer = answers[question] }
+  end
+  writer:finish()
+end
+
 return {
   summary = "Show the answers of a form that was submitted with a booking.",
-  description = "Shows the answers of a form that was submitted with a booking. The full booking has its id, in "
+  description = "Shows the answers of a form that was submitted with a booking; as csv, an answer a row. The full booking has its id, in "
     .. "custom_form_responses.response_id.",
   define = function(parser)
     parser:argument("id", "The id of the form response."):argname "ID"
@@ -24,6 +35,7 @@ return {
   end,
   run = function(arguments, context)
     local form = context.client():form_response(arguments.id)
+    if arguments.format == "csv" and not arguments.fields then return write_rows(context, arguments, form) end
     records.write(context, arguments, form, function() write_answers(context, form) end)
   end,
 }

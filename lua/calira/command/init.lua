@@ -1,7 +1,7 @@
 --- The command `calira`: which commands there are, what they have in common, and what their errors mean.
 -- A command is a file of this folder that returns `summary` (one line), `define(parser)`, which describes its arguments (lua-argparse), and
--- `run(arguments, context)`, which does it and returns an exit status or raises. The help, the manual page and the completions are all
--- made of what `define` says.
+-- `run(arguments, context)`, which does it and returns an exit status or raises; `values` are those of its argument, which
+-- completions offer. The help, the manual page and the completions are all made of what `define` says.
 
 local calira <const> = require "calira"
 local status <const> = require "calira.command.support.status"

@@ -89,6 +89,17 @@ local function profile_of(arguments)
   return name, profile
 end
 
+--- Exchanges the code. What the library advises to do in Lua is here this command. May wait.
+local function exchange(given)
+  local ok, grant = pcall(calira.oauth.exchange, given)
+  if ok then return grant end
+  if calira.is_error(grant) then
+    local first, last = grant.message:find(endpoint.CONSENT, 1, true)
+    if first then grant.message = grant.message:sub(1, first - 1) .. "run 'calira login' again" .. grant.message:sub(last + 1) end
+  end
+  error(grant, 0)
+end
+
 function M.run(arguments, context)
   local name, profile = profile_of(arguments)
   local id = environment.variable "CALIRA_CLIENT_ID" or profile.client_id
@@ -104,7 +115,7 @@ function M.run(arguments, context)
   context.out:flush()
   local pasted = (io.read "l" or ""):match "^%s*(.-)%s*$"
   if pasted == "" then status.raise(status.failed, "nothing was pasted") end
-  local grant = calira.oauth.exchange{
+  local grant = exchange {
     code = code_of(pasted, state), client_id = id, client_secret = secret, redirect_uri = arguments.redirect_uri, token_url = token_url,
   }
   grant.base_url = base_url

@@ -11,15 +11,16 @@ local scope <const> = require "calira.command.support.scope"
 local status <const> = require "calira.command.support.status"
 local tables <const> = require "calira.command.format.table"
 
+local KINDS <const> = { "utilisation", "funding", "idle", "check" }
+
 local M = {
   summary = "Report utilisation, funding, idle instruments, or bookings to look at.",
   description = "utilisation: how much of the bookable hours each instrument was booked for, beside the span before; of this month, if "
     .. "no other is said. funding: what bookings cost, by currency, funding code and project, summed exactly. idle: instruments without "
     .. "a booking. check: bookings that overlap on one instrument, and those without project, end or readable times. "
     .. "funding and check ask for each booking in detail.",
+  values = KINDS,
 }
-
-local KINDS <const> = { "utilisation", "funding", "idle", "check" }
 
 function M.define(parser)
   parser:argument("kind", "Which report."):choices(KINDS):argname "REPORT"

@@ -1,15 +1,18 @@
 --- Writes an export as CSV (RFC 4180): a writer, see export/init.lua. It blocks as long as the disk takes, and waits for nothing else.
 --
--- FILE.csv is always a whole export. The one under way is in two files beside it, both gone when it is done:
+-- FILE.csv is always a whole export; where it is a link, what it leads to is; a device or a FIFO is written at the end. The one under way is in two files beside it, both gone when it is done:
 --   FILE.csv.part     the rows so far; what follows the size that is written down may be torn, and is cut off before going on
 --   FILE.csv.cursor   text, a `name value` a line: `calira-export 1`, then `source` (what is exported), `size` (bytes of the part that
 --                     are on the disk), `rows`, `cursor` (where the list goes on; `-`: at its start). It is written after the rows.
 
 local core <const> = require "calira.core"
 local cell <const> = require("calira.values.text").csv
+local files <const> = require "calira.values.files"
 local row <const> = require "calira.export.row"
 
 local M = {}
+
+local COPIED <const> = 65536            -- bytes at a time
 
 local Csv = {}
 Csv.__index = Csv
@@ -85,7 +88,7 @@ end
 
 --- Where each row of the export before begins, by id, so that an unchanged one is taken from there. Only where its columns are the same.
 function Csv:index_before()
-  local file = io.open(self.path, "rb")
+  local file = not self.in_place and io.open(self.path, "rb")
   if not file then return end
   if read_row(file) ~= self.header then
     file:close()
@@ -107,8 +110,8 @@ function Csv:reopen(state)
   if not from or from:seek "end" < state.size then return false end
   from:seek "set"
   local beside = self.part .. ".new"
-  local file = io.open(beside, "wb")
-  if not file then fail(beside) end
+  local file, message = files.create(beside, self.path)
+  if not file then fail(beside, message) end
   self.file, self.size, self.rows = file, 0, state.rows
   while self.size < state.size do
     local text = read_row(from)
@@ -119,7 +122,8 @@ function Csv:reopen(state)
     if self.size > 0 then self.written[ends_of(text)] = true end
     self:put(text)
   end
-  local ok, message = core.sync(file)
+  local ok
+  ok, message = core.sync(file)
   if ok then ok, message = os.rename(beside, self.part) end
   if not ok then fail(self.part, message) end
   return true
@@ -130,7 +134,7 @@ function Csv:start()
   if self.file then self.file:close() end
   os.remove(self.part .. ".new")
   os.remove(self.path .. ".cursor")
-  local file, message = io.open(self.part, "wb")
+  local file, message = files.create(self.part, self.path)
   if not file then fail(self.part, message) end
   self.file, self.size, self.rows, self.written, self.last = file, 0, 0, {}, {}
   self:put(self.header)
@@ -144,8 +148,11 @@ end
 function M.open(path, options)
   local columns = table.move(row.SUMMARY, 1, #row.SUMMARY, 1, {})
   if options.details then table.move(row.DETAILS, 1, #row.DETAILS, #columns + 1, columns) end
+  local place, kind = files.resolve(path)
+  if not place then fail(path, kind) end
+  path = place
   local self = setmetatable({
-    path = path, part = path .. ".part", source = options.source, raw = options.raw, columns = columns,
+    path = path, in_place = kind == "other", part = path .. ".part", source = options.source, raw = options.raw, columns = columns,
     header = table.concat(columns, ",") .. ",summary\r\n", before = {}, written = {},
   }, Csv)
   local state = read_state(path .. ".cursor")
@@ -203,11 +210,20 @@ end
 --- Forgets a part whose cursor is of no use any more.
 function Csv:restart() self:start() end
 
+--- Writes the part into what is no regular file.
+function Csv:copy()
+  local from <close> = assert(io.open(self.part, "rb"))
+  local ok, message = files.write_in_place(self.path, from:lines(COPIED))
+  if ok then os.remove(self.part) end
+  return ok, message
+end
+
 --- The export is whole: it takes its name. Returns how many rows it has.
 function Csv:finish()
   self.file:close()
   self.file = nil
-  local ok, message = os.rename(self.part, self.path)
+  local ok, message
+  if self.in_place then ok, message = self:copy() else ok, message = os.rename(self.part, self.path) end
   if not ok then fail(self.path, message) end
   os.remove(self.path .. ".cursor.new")
   os.remove(self.path .. ".cursor")

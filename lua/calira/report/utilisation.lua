@@ -1,8 +1,8 @@
 --- How much of the time in which instruments can be booked they were booked: for each instrument, in all, and by weekday and hour.
 -- A pure computation: instruments and bookings go in one by one, figures come out. Nothing here waits.
 --
--- `hours` are all booked hours in the span, as `calira.seconds` counts them. A share is of the bookable hours, and there the time in which
--- two bookings of an instrument overlap counts once: no share is more than 1.
+-- What counts is the time inside the bookable hours, once where two bookings of an instrument overlap: of `seconds` as of `share`, which is
+-- never more than 1.
 
 local odd <const> = require "calira.report.odd"
 local time <const> = require "calira.values.time"
@@ -51,7 +51,7 @@ end
 
 local function add(self, key, id, name, node)
   local instrument = {
-    id = id, name = name, lab_id = node and node.id, lab = node and node.name, bookings = 0, seconds = 0, spans = {},
+    id = id, name = name, lab_id = node and node.id, lab = node and node.name, bookings = 0, spans = {},
   }
   self.instruments[#self.instruments + 1], self.by_id[key] = instrument, instrument
   return instrument
@@ -77,9 +77,9 @@ function Utilisation:booking(b, node)
   local equipment <const> = type(b.equipment) == "table" and b.equipment.name
   local instrument = self.by_id[tostring(id)] or add(self, tostring(id), id, equipment or nil, node)
   instrument.bookings = instrument.bookings + 1
-  local seconds = time.seconds(b, self.from, self.to)
-  instrument.seconds = instrument.seconds + seconds
-  if seconds > 0 then instrument.spans[#instrument.spans + 1] = { math.max(first, self.from), math.min(last, self.to) } end
+  if time.seconds(b, self.from, self.to) > 0 then
+    instrument.spans[#instrument.spans + 1] = { math.max(first, self.from), math.min(last, self.to) }
+  end
 end
 
 -- ── Figures ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -169,22 +169,22 @@ end
 --- The figures.
 ---@return table result `instruments`: the busiest first, each with `id`, `name`, `lab_id`, `lab`, `bookings`, `seconds`, `share`, `listed`;
 ---  `seconds`, `bookings`, `idle` (instruments without a booking), `share`, `bookable` (seconds of one instrument), `overlap` (seconds that
----  bookings of one instrument have in common), `heat`, `odd` (lines)
+---  bookings of one instrument have in common), `outside` (seconds booked outside the bookable hours), `heat`, `odd` (lines)
 function Utilisation:result()
   local bookable = length(self.windows)
-  local sum = { seconds = 0, bookings = 0, idle = 0, bookable = bookable, overlap = 0, from = self.from, to = self.to }
-  local booked = 0
+  local sum = { seconds = 0, bookings = 0, idle = 0, bookable = bookable, overlap = 0, outside = 0, from = self.from, to = self.to }
   for _, instrument in ipairs(self.instruments) do
+    local all <const> = length(instrument.spans)
     instrument.spans = union(instrument.spans)
-    local used = common(instrument.spans, self.windows)
-    instrument.share = bookable > 0 and used / bookable or 0
-    booked = booked + used
+    instrument.seconds = common(instrument.spans, self.windows)
+    instrument.share = bookable > 0 and instrument.seconds / bookable or 0
     sum.seconds, sum.bookings = sum.seconds + instrument.seconds, sum.bookings + instrument.bookings
-    sum.overlap = sum.overlap + instrument.seconds - length(instrument.spans)
+    sum.overlap = sum.overlap + all - length(instrument.spans)
+    sum.outside = sum.outside + length(instrument.spans) - instrument.seconds
     if instrument.bookings == 0 then sum.idle = sum.idle + 1 end
   end
   local all = bookable * #self.instruments
-  sum.share = all > 0 and booked / all or 0
+  sum.share = all > 0 and sum.seconds / all or 0
   sum.heat = heat_of(self)
   table.sort(self.instruments, busier)
   sum.instruments, sum.odd = self.instruments, self.odd:lines()

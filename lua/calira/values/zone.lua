@@ -7,6 +7,7 @@ local time <const> = require "calira.values.time"
 local M = {}
 
 local DAY <const> = 86400
+local ERA <const> = 146097 * DAY -- 400 years
 local FOLDERS <const> = { "/usr/share/zoneinfo/", "/usr/lib/zoneinfo/", "/usr/share/lib/zoneinfo/" }
 
 local Zone = { __name = "calira.zone" }
@@ -14,7 +15,8 @@ Zone.__index = Zone
 
 --- Epoch seconds of a date's midnight UTC.
 local function midnight(year, month, day)
-  return time.parse(("%04d-%02d-01"):format(year, month)) + (day - 1) * DAY
+  local eras <const> = year // 400 - 5 -- the calendar repeats after 400 years; an API time has but four digits for one
+  return time.parse(("%04d-%02d-01"):format(year - eras * 400, month)) + eras * ERA + (day - 1) * DAY
 end
 
 -- ── POSIX rules ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -55,6 +57,8 @@ local function change(text)
   end
 end
 
+--- What C libraries take where a text does not say when summer time is: the days of the United States.
+local DAYS <const> = ",M3.2.0,M11.1.0"
 local NAME <const> = "^(%a%a%a+)(.*)$"
 
 --- Takes a name, as `CET` or `<+03>`, off the front of a text.
@@ -64,7 +68,7 @@ local function take_name(text)
   return text:match(NAME)
 end
 
---- A rule as `GMT0BST,M3.5.0/1,M10.5.0`: a function of an instant → seconds east of UTC, abbreviation; nil where the text is none.
+--- A rule as `GMT0BST,M3.5.0/1,M10.5.0`, or `CET-1CEST` with the days of DAYS: a function of an instant → seconds east of UTC, abbreviation; nil where the text is none.
 local function posix(text)
   local standard, rest = take_name(text)
   local west, more = (rest or ""):match "^([+-]?[%d:]+)(.*)$"
@@ -72,6 +76,7 @@ local function posix(text)
   if not west then return nil end
   if more == "" then return function() return -west, standard end end
   local summer, tail = take_name(more)
+  if tail and not tail:find(",", 1, true) then tail = tail .. DAYS end
   local own, from, to = (tail or ""):match "^([+-]?[%d:]*),([^,]+),([^,]+)$"
   local start, finish = from and change(from), to and change(to)
   local summer_west = own and (own == "" and west - 3600 or clock(own))

@@ -112,7 +112,7 @@ complete -c calira -n '__fish_calira_seen_command bookings' -l details -d 'Read 
 complete -c calira -n '__fish_calira_seen_command bookings' -l limit -r -d 'No more than so many'
 complete -c calira -n '__fish_calira_seen_command bookings' -l format -xa 'table csv json ndjson ics' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command bookings' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command bookings' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command bookings' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 
 complete -c calira -n '__fish_calira_seen_command equipment' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command equipment' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
@@ -125,7 +125,7 @@ complete -c calira -n '__fish_calira_seen_command equipment' -l details -d 'Read
 complete -c calira -n '__fish_calira_seen_command equipment' -l limit -r -d 'No more than so many'
 complete -c calira -n '__fish_calira_seen_command equipment' -l format -xa 'table csv json ndjson' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command equipment' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command equipment' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command equipment' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 
 complete -c calira -n '__fish_calira_seen_command projects' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command projects' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
@@ -136,7 +136,7 @@ complete -c calira -n '__fish_calira_seen_command projects' -l details -d 'Read 
 complete -c calira -n '__fish_calira_seen_command projects' -l limit -r -d 'No more than so many'
 complete -c calira -n '__fish_calira_seen_command projects' -l format -xa 'table csv json ndjson' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command projects' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command projects' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command projects' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 
 complete -c calira -n '__fish_calira_seen_command groups' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command groups' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
@@ -147,7 +147,7 @@ complete -c calira -n '__fish_calira_seen_command groups' -l details -d 'Read th
 complete -c calira -n '__fish_calira_seen_command groups' -l limit -r -d 'No more than so many'
 complete -c calira -n '__fish_calira_seen_command groups' -l format -xa 'table csv json ndjson' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command groups' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command groups' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command groups' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 
 complete -c calira -n '__fish_calira_seen_command accounts' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command accounts' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
@@ -159,27 +159,27 @@ complete -c calira -n '__fish_calira_seen_command accounts' -l details -d 'Read 
 complete -c calira -n '__fish_calira_seen_command accounts' -l limit -r -d 'No more than so many'
 complete -c calira -n '__fish_calira_seen_command accounts' -l format -xa 'table csv json ndjson' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command accounts' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command accounts' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command accounts' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 
 complete -c calira -n '__fish_calira_seen_command booking' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command booking' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
 complete -c calira -n '__fish_calira_seen_command booking' -l format -xa 'table json ndjson csv' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command booking' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command booking' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command booking' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 complete -c calira -n '__fish_calira_seen_command booking' -l tz -r -d 'Time zone of what is said and shown without an offset, as Europe/London'
 
 complete -c calira -n '__fish_calira_seen_command form' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command form' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
 complete -c calira -n '__fish_calira_seen_command form' -l format -xa 'table json ndjson csv' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command form' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command form' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command form' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 complete -c calira -n '__fish_calira_seen_command form' -l tz -r -d 'Time zone of what is said and shown without an offset, as Europe/London'
 
 complete -c calira -n '__fish_calira_seen_command get' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command get' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
 complete -c calira -n '__fish_calira_seen_command get' -l format -xa 'table json ndjson csv' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command get' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command get' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command get' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 complete -c calira -n '__fish_calira_seen_command get' -l tz -r -d 'Time zone of what is said and shown without an offset, as Europe/London'
 
 complete -c calira -n '__fish_calira_seen_command tree' -s h -l help -d 'Shows this help'
@@ -213,7 +213,7 @@ complete -c calira -n '__fish_calira_seen_command report' -l only -xa 'overlap p
 complete -c calira -n '__fish_calira_seen_command report' -l exclude-parents -d 'utilisation, idle: leave out instruments that others are part of'
 complete -c calira -n '__fish_calira_seen_command report' -l format -xa 'table csv json' -d 'How it is written'
 complete -c calira -n '__fish_calira_seen_command report' -l fields -r -d 'The fields to write, as id,equipment.name'
-complete -c calira -n '__fish_calira_seen_command report' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters'
+complete -c calira -n '__fish_calira_seen_command report' -l raw -d 'In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, which are masked on a terminal'
 complete -c calira -n '__fish_calira_seen_command report' -l html -r -d 'Write a page to this file instead'
 
 complete -c calira -n '__fish_calira_seen_command watch' -s h -l help -d 'Shows this help'
@@ -256,4 +256,6 @@ complete -c calira -n '__fish_calira_seen_command completion' -l profile -r -d '
 
 complete -c calira -n '__fish_calira_seen_command man' -s h -l help -d 'Shows this help'
 complete -c calira -n '__fish_calira_seen_command man' -l profile -r -d 'The institution to ask, of those in profiles.json (see \'calira login\'); otherwise the one in CALIRA_PROFILE'
+complete -c calira -n '__fish_calira_seen_command completion; and not __fish_seen_subcommand_from bash zsh fish' -xa 'bash zsh fish'
+complete -c calira -n '__fish_calira_seen_command report; and not __fish_seen_subcommand_from utilisation funding idle check' -xa 'utilisation funding idle check'
 

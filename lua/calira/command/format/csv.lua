@@ -1,5 +1,6 @@
 --- Records as CSV (RFC 4180): a header, then a row a record; what a spreadsheet would run is made harmless. Nothing here waits.
 
+local core <const> = require "calira.core"
 local fields <const> = require "calira.command.support.fields"
 local text <const> = require "calira.values.text"
 
@@ -10,9 +11,9 @@ Csv.__index = Csv
 
 --- Makes a writer.
 ---@param columns table[] those with a `field`, or a `value(record, node)` and a `name`
----@param raw boolean? cells as the service sent them
+---@param raw boolean? cells as the service sent them; on a terminal without the control characters that it would obey
 function M.open(context, columns, raw)
-  return setmetatable({ out = context.out, columns = columns, raw = raw }, Csv)
+  return setmetatable({ out = context.out, columns = columns, raw = raw, masked = raw and core.isatty(1) }, Csv)
 end
 
 function Csv:line(cells)
@@ -33,7 +34,9 @@ function Csv:write(record, node)
   for i, column in ipairs(self.columns) do
     local value
     if column.value then value = column.value(record, node) else value = fields.get(record, column.field, node) end
-    cells[i] = text.csv(fields.cell(value), self.raw)
+    local cell = fields.cell(value)
+    if self.masked and cell then cell = text.mask(cell, "\t\n") end
+    cells[i] = text.csv(cell, self.raw)
   end
   self:line(cells)
 end

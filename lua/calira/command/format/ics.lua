@@ -2,6 +2,7 @@
 
 local calira <const> = require "calira"
 local fields <const> = require "calira.command.support.fields"
+local status <const> = require "calira.command.support.status"
 local text <const> = require "calira.values.text"
 
 local M = {}
@@ -90,10 +91,13 @@ function Calendar:write(record, node)
   self:line("END", "VEVENT")
 end
 
+---@return integer? status where not every booking is in it
 function Calendar:finish()
   if not self.begun then self:begin() end
   self:line("END", "VCALENDAR")
-  if self.left_out > 0 then self.note(("%d bookings are not in the calendar: no id, or no readable start"):format(self.left_out)) end
+  if self.left_out == 0 then return end
+  self.note(("%d bookings are not in the calendar: no id, or no readable start"):format(self.left_out))
+  return status.incomplete
 end
 
 return M

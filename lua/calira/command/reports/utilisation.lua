@@ -116,14 +116,17 @@ function M.make(job, settings)
   now.name, before.name = job.name, job.span_name(zone, from_before, to_before)
   local foot = { ("%.1f hours in %d bookings of %d instruments"):format(now.seconds / 3600, now.bookings, #now.instruments) }
   if now.overlap > 0 then
-    foot[2] = ("%.1f of these hours overlap with another booking of the instrument; they count once in the shares"):format(now.overlap / 3600)
+    foot[#foot + 1] = ("%.1f hours in which bookings of an instrument overlap are counted once"):format(now.overlap / 3600)
+  end
+  if now.outside > 0 then
+    foot[#foot + 1] = ("%.1f hours booked outside the bookable hours are not counted"):format(now.outside / 3600)
   end
   return {
     title = "Utilisation", lead = lead(now, before, settings), columns = COLUMNS, rows = rows_of(now, before), foot = foot, odd = now.odd,
     fields = { "id", "name", "lab_id", "lab", "bookings", "hours", "share", "hours_before", "share_before" },
     page = function(about)
       about.day = { settings.day[1] // 60, (settings.day[2] + 59) // 60 }
-      about.made[#about.made + 1] = foot[2] and foot[2] .. "." or nil
+      for i = 2, #foot do about.made[#about.made + 1] = foot[i] .. "." end
       return page.page(now, before, about)
     end,
   }

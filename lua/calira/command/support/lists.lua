@@ -31,8 +31,8 @@ local function having(columns, what)
   return list
 end
 
---- Makes the writer of --format: `write(record, node)`, `finish()` after a list that was read to its end, perhaps `stop()` after one that
--- was not.
+--- Makes the writer of --format: `write(record, node)`, `finish()` after a list that was read to its end (it may return a status), perhaps
+-- `stop()` after one that was not.
 ---@param columns table[] `field` (csv, and table unless there is a `value`), `title` (table), `kind`, `value(record, node)`
 function M.writer(context, arguments, columns)
   local names, format = arguments.fields, arguments.format or "table"
@@ -164,7 +164,7 @@ local function run(arguments, context, spec)
     if core.is_error(err) and state.writer.stop then state.writer:stop() end
     error(err, 0)
   end
-  state.writer:finish()
+  state.worst = math.max(state.worst, state.writer:finish() or status.right)
   if not state.sift or state.left <= 0 then return state.worst end
   if state.sift.unreadable > 0 then
     context.note(("%d bookings have no readable start; they are listed whatever the span"):format(state.sift.unreadable))

@@ -71,7 +71,8 @@ end
 function M.add_format(parser, formats)
   parser:option("--format", "How it is written."):choices(formats):argname("<" .. table.concat(formats, "|") .. ">")
   parser:option("--fields", "The fields to write, as id,equipment.name."):argname "A,B.C":convert(fields)
-  parser:flag("--raw", "In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters.")
+  parser:flag("--raw", "In csv, leave cells as they are that a spreadsheet would run as formulas, and control characters, "
+    .. "which are masked on a terminal.")
 end
 
 -- ── Times ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

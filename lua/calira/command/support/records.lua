@@ -15,11 +15,13 @@ function M.add_format(parser)
   options.add_zone(parser)
 end
 
---- The columns of records that are not known beforehand: what the first has, but for what is nested.
-local function columns_of(records)
-  local names = {}
+--- The columns of records that are not known beforehand: what the first has. What is nested and has no name is left out, but in csv, where
+-- it is JSON in its cell.
+local function columns_of(records, format)
+  local names, nested = {}, {}
   for name, value in pairs(records[1] or {}) do
-    if type(value) ~= "table" or value.name then names[#names + 1] = name end
+    nested[name] = type(value) == "table" and not value.name
+    if not nested[name] or format == "csv" then names[#names + 1] = name end
   end
   table.sort(names, function(a, b)
     if (a == "id") ~= (b == "id") then return a == "id" end
@@ -28,6 +30,9 @@ local function columns_of(records)
   local columns = {}
   for i, name in ipairs(names) do
     columns[i] = { field = name, title = name:upper(), kind = (name:find "_time$" or name:find "_at$") and "time" or nil }
+    if nested[name] then
+      columns[i].value = function(record) return type(record[name]) == "table" and json.encode(record[name]) or record[name] end
+    end
   end
   return columns
 end
@@ -56,7 +61,7 @@ function M.write(context, arguments, body, shown)
     context.out:write(json_of(body, arguments.fields), "\n")
   elseif many or format ~= "table" or arguments.fields then
     local records = many and body or { body }
-    local writer = lists.writer(context, { format = format, fields = arguments.fields, raw = arguments.raw }, columns_of(records))
+    local writer = lists.writer(context, { format = format, fields = arguments.fields, raw = arguments.raw }, columns_of(records, format))
     for _, record in ipairs(records) do writer:write(record) end
     writer:finish()
   elseif shown then
