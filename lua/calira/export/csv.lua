@@ -1,6 +1,7 @@
 --- Writes an export as CSV (RFC 4180): a writer, see export/init.lua. It blocks as long as the disk takes, and waits for nothing else.
 --
--- FILE.csv is always a whole export; where it is a link, what it leads to is; a device or a FIFO is written at the end. The one under way is in two files beside it, both gone when it is done:
+-- FILE.csv is always a whole export; where it is a link, what it leads to is; a device or a FIFO is written at the end. The one under way is in
+-- two files beside it, both gone when it is done:
 --   FILE.csv.part     the rows so far; what follows the size that is written down may be torn, and is cut off before going on
 --   FILE.csv.cursor   text, a `name value` a line: `calira-export 1`, then `source` (what is exported), `size` (bytes of the part that
 --                     are on the disk), `rows`, `cursor` (where the list goes on; `-`: at its start). It is written after the rows.

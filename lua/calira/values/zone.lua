@@ -68,7 +68,8 @@ local function take_name(text)
   return text:match(NAME)
 end
 
---- A rule as `GMT0BST,M3.5.0/1,M10.5.0`, or `CET-1CEST` with the days of DAYS: a function of an instant → seconds east of UTC, abbreviation; nil where the text is none.
+--- A rule as `GMT0BST,M3.5.0/1,M10.5.0`, or `CET-1CEST` with the days of DAYS: a function of an instant → seconds east of UTC,
+-- abbreviation; nil where the text is none.
 local function posix(text)
   local standard, rest = take_name(text)
   local west, more = (rest or ""):match "^([+-]?[%d:]+)(.*)$"
