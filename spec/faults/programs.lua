@@ -382,8 +382,10 @@ for i = 1, COUNT do
   while calira.step(0.01) do collectgarbage "step" end -- tasks that were left behind
   if client:stats().in_flight > 0 then wrong("%d calls are left in flight", client:stats().in_flight) end
   client:close()
-  if i % 10 == 1 and helper.stats(id).max_in_flight > limit then
-    wrong("%d calls in flight, %d are allowed", helper.stats(id).max_in_flight, limit)
+  if i % 10 == 1 then
+    local seen = helper.stats(id)
+    local given_up = seen.aborted -- each of these may have run a moment longer than the client knew
+    if seen.max_in_flight > limit + given_up then wrong("%d calls in flight, %d are allowed", seen.max_in_flight, limit) end
   end
   if i == COUNT // 4 + 1 then early_memory, early_descriptors = memory(), descriptors() end
 end
