@@ -353,15 +353,19 @@ void wait_leave_strand(lua_State *L) {
 
 /* core.dispatcher(dispatch, strand, enter, leave): dispatch(stuck) wakes who fired and resumes tasks; strand() is what runs now,
  * for others; enter(list): whether who is in that list waits for what runs now, and what that waited for until now, which leave()
- * puts back. core.host(f): f() gives the wait function of a host's coroutine, or nil. */
+ * puts back. False, and nothing is done, where that was told before. core.host(f): f() gives the wait function of a host's coroutine, or nil. */
 static int f_dispatcher(lua_State *L) {
     static const char *const keys[] = {&dispatch_key, &strand_key, &enter_key, &leave_key};
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         luaL_checktype(L, i + 1, LUA_TFUNCTION);
+    lua_settop(L, 4);
+    bool first = lua_rawgetp(L, LUA_REGISTRYINDEX, &dispatch_key) == LUA_TNIL;
+    for (int i = 0; first && i < 4; i++) {
         lua_pushvalue(L, i + 1);
         lua_rawsetp(L, LUA_REGISTRYINDEX, keys[i]);
     }
-    return 0;
+    lua_pushboolean(L, first);
+    return 1;
 }
 
 static int f_host(lua_State *L) {

@@ -443,8 +443,8 @@ function M.step(seconds)
   return core.step(seconds or 0)
 end
 
-if core.scheduler then return core.scheduler end -- a finalizer that ran here has loaded it meanwhile
-core.dispatcher(dispatch, visit, enter, leave)
+-- A finalizer that ran here may have loaded it meanwhile.
+if not core.dispatcher(dispatch, visit, enter, leave) then return core.scheduler end
 core.scheduler = M
 
 return M
