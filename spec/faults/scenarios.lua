@@ -64,6 +64,18 @@ local function reading(faults, options, client_options)
   end
 end
 
+--- A function that reads what `pages()` gave to its end.
+local function reading_pages(next_page)
+  return function()
+    for _, records in next_page do
+      for i = 1, #records do
+        t.noted = t.noted + 1
+        t.seen[t.noted] = records[i].id
+      end
+    end
+  end
+end
+
 -- ── The scenarios ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 local scenarios <const> = {}
@@ -82,29 +94,13 @@ function scenarios.pages()
   open "bookings=6"
   t.list = t.client:bookings { provider = 102, per_page = 2, where = function(b) return b.id > 0 end, on_page = function() end }
   t.fails = true
-  local next_page = t.list:pages()
-  return function()
-    for _, records in next_page do
-      for i = 1, #records do
-        t.noted = t.noted + 1
-        t.seen[t.noted] = records[i].id
-      end
-    end
-  end
+  return reading_pages(t.list:pages())
 end
 
 function scenarios.pages_in_parts()
   open "bookings=5"
   t.list = t.client:bookings { provider = 102, per_page = 3, details = true }
-  local next_page = t.list:pages()
-  return function()
-    for _, records in next_page do
-      for i = 1, #records do
-        t.noted = t.noted + 1
-        t.seen[t.noted] = records[i].id
-      end
-    end
-  end
+  return reading_pages(t.list:pages())
 end
 
 function scenarios.first()

@@ -21,19 +21,7 @@ function M.calira(arguments, url)
   return command.run(arguments, { env = { CALIRA_BASE_URL = url or (helper.url ""), TZ = "UTC" } })
 end
 
---- A folder of the test's own; the function takes it away.
-function M.folder()
-  local path = os.tmpname()
-  os.remove(path)
-  os.execute("mkdir " .. path)
-  return path, function() os.execute("rm -rf " .. path) end
-end
-
---- A file's text; nil where there is none.
-function M.read(path)
-  local file <close> = io.open(path, "rb")
-  return file and file:read "a"
-end
+M.folder, M.read = command.folder, command.read
 
 --- The command that exports lab 102 of a scenario.
 function M.command(url, target, more)

@@ -4,6 +4,7 @@
 local core <const> = require "calira.core"
 local endpoint <const> = require "calira.oauth.endpoint"
 local options <const> = require "calira.values.options"
+local postgres <const> = require "calira.postgres.session"
 
 local PAUSE <const> = 0.02     -- seconds between the first two looks at a lock that another process holds
 local MOST_PAUSE <const> = 0.1 -- seconds between later ones
@@ -16,27 +17,6 @@ local UPSERT <const> = [[insert into calira_grants (name, content) values ('%s',
 local NAME <const> = "calira.oauth.postgres_store"
 
 -- ── Connections ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-local environment -- LuaSQL's, made on first use
-
-local function driver()
-  if environment then return environment end
-  local ok, luasql = pcall(require, "luasql.postgres")
-  if not ok then
-    core.raise("argument", "postgres_store needs LuaSQL's driver for PostgreSQL (Debian: lua-sql-postgres)", { cause = luasql })
-  end
-  environment = luasql.postgres()
-  return environment
-end
-
---- A message of the driver without the password, should it repeat what it was given.
-local function cleaned(message, dsn)
-  local text = tostring(message)
-  for _, secret in ipairs { dsn, dsn:match "://[^/@]*:([^@]*)@" or "", dsn:match "password%s*=%s*(%S+)" or "" } do
-    if secret ~= "" then text = text:gsub(secret:gsub("%W", "%%%0"), "***") end
-  end
-  return (text:gsub("^LuaSQL: ", ""):gsub("%s*[\r\n]+%s*", " "):gsub("%c", " "):gsub("%s+$", ""))
-end
 
 --- The same address with a bound on the time that connecting may take, if it has none.
 local function bounded(dsn)
@@ -52,8 +32,8 @@ Session.__index = Session
 local abandoned <const> = {} -- connections of the parent, in a forked child: to close them would end the parent's
 
 local function connect(dsn)
-  local connection, message = driver():connect(bounded(dsn))
-  if not connection then core.raise("network", "the database of the grant cannot be reached: " .. cleaned(message, dsn)) end
+  local connection, message = postgres.driver("postgres_store"):connect(bounded(dsn))
+  if not connection then core.raise("network", "the database of the grant cannot be reached: " .. postgres.cleaned(message, dsn)) end
   local session = setmetatable({ connection = connection, dsn = dsn, owner = core.process_id() }, Session)
   session:run "set statement_timeout = 10000"
   return session
@@ -72,7 +52,7 @@ function Session:run(statement, ...)
   local values = {}
   for i, value in ipairs { ... } do values[i] = self.connection:escape(value) end
   local result, message = self.connection:execute(#values > 0 and statement:format(table.unpack(values)) or statement)
-  if not result then core.raise("argument", "the database of the grant: " .. cleaned(message, self.dsn)) end
+  if not result then core.raise("argument", "the database of the grant: " .. postgres.cleaned(message, self.dsn)) end
   if type(result) ~= "userdata" then return nil end
   local value = result:fetch()
   result:close()
@@ -99,7 +79,7 @@ return function(given)
   given = options.check(given, POSTGRES, "postgres_store")
   local dsn, name = given.dsn, given.name or "default"
   if not dsn then core.raise("argument", "postgres_store takes the option dsn") end
-  driver()
+  postgres.driver "postgres_store"
   -- a lock ends with its connection: another process may refresh while this one's answer comes
   local store = { lock_may_end = true }
 

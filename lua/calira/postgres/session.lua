@@ -62,7 +62,10 @@ function M.driver(what)
 end
 
 --- A message of the driver without the password, should it repeat what it was given, and without control characters.
-local function cleaned(message, dsn)
+---@param message any what the driver said
+---@param dsn string what it was given
+---@return string
+function M.cleaned(message, dsn)
   local text = tostring(message)
   for _, secret in ipairs { dsn, dsn:match "://[^/@]*:([^@]*)@" or "", dsn:match "password%s*=%s*(%S+)" or "" } do
     if secret ~= "" then text = text:gsub(secret:gsub("%W", "%%%0"), "***") end
@@ -100,7 +103,7 @@ local abandoned <const> = {} -- connections of the parent, in a forked child: to
 ---@return table session; raises kind `network` where the database cannot be reached
 function M.open(dsn, options)
   local connection, message = M.driver(options.what):connect(bounded(dsn, options.seconds))
-  if not connection then core.raise("network", options.what .. " cannot be reached: " .. cleaned(message, dsn)) end
+  if not connection then core.raise("network", options.what .. " cannot be reached: " .. M.cleaned(message, dsn)) end
   local self = setmetatable({ connection = connection, dsn = dsn, what = options.what, owner = core.process_id() }, Session)
   self:run((SETTINGS:gsub("MS", ("%d"):format(options.seconds * 1000))))
   return self
@@ -117,7 +120,7 @@ function Session:run(statement, ...)
   if not self.connection then core.raise("network", self.what .. ": the connection is closed") end
   local result, message = self.connection:execute(statement)
   if not result then
-    local text = cleaned(message, self.dsn)
+    local text = M.cleaned(message, self.dsn)
     local gone = text:find "terminating connection" or text:find "server closed" or text:find "no connection" or text:find "connection to"
       or text:find "SSL" or text:find "could not .* data" or text:find "cancell?ing statement due to"
     core.raise(gone and "network" or "argument", self.what .. ": " .. text)
