@@ -3,6 +3,7 @@
 local calira = require "calira"
 local H = require "spec.support.helper"
 local grants = require "spec.support.grants"
+local host = require "spec.support.host"
 local postgres = require "spec.support.postgres"
 
 local grant_of = grants.grant
@@ -337,6 +338,18 @@ describe("postgres_store", function()
     assert.equal("rt-0", store.load().refresh_token)
     assert.equal(102, client:account(102).id)
     assert.same({ 1, "rt-1" }, { H.stats(id).token_calls, store.load().refresh_token })
+  end)
+
+  it("keeps a lock that a forked child lets go", function()
+    local store = calira.oauth.postgres_store { dsn = database.dsn, name = "forked" }
+    local held <close> = store.lock()
+    local child = host.fork()
+    if child == 0 then
+      local ok = pcall(function() local inherited <close> = held end) -- luacheck: ignore
+      host.exit(ok and 0 or 1)
+    end
+    assert.equal(0, host.wait(child))
+    assert.equal("1", held:run "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()")
   end)
 
   it("keeps a row for each name", function()

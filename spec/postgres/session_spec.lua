@@ -1,6 +1,7 @@
 --- What goes to PostgreSQL is quoted: whatever is in a value, it is read back the same, and never runs.
 
 local H = require "spec.support.helper"
+local host = require "spec.support.host"
 local postgres = require "spec.support.postgres"
 local session = require "calira.postgres.session"
 local writer = require "calira.export.postgres.writer"
@@ -101,5 +102,14 @@ describe("values for PostgreSQL", function()
     local err = H.failure(session.open, "postgresql://someone:s3cret@/nothing?host=" .. database.folder, { what = "the database", seconds = 2 })
     assert.equal("network", err.kind)
     assert.is_nil(err.message:find("s3cret", 1, true))
+  end)
+
+  it("of a parent go on after a child has closed its session", function()
+    local mine = session.open(database.dsn, { what = "the database", seconds = 10 })
+    local child = host.fork()
+    if child == 0 then host.exit(pcall(mine.close, mine) and 0 or 1) end
+    assert.equal(0, host.wait(child))
+    assert.equal("1", mine:run("SELECT 1 AS one")[1].one)
+    mine:close()
   end)
 end)
