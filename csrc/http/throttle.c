@@ -22,6 +22,7 @@ static const double SECOND = 1e9;
 /* calls in flight */
 static const double LINE_MOST = 1.5;     /* calls in line; half of it is little enough to try one more */
 static const double SECOND_SHARE = 0.75; /* of max_in_flight, after the first calls: a bucket may be empty by then */
+static const double TOGETHER = 0.1;      /* of a latency: answers that come within it were sent together */
 static const double NO_LINE = 1.35;      /* the start's later calls took at most so many times its earlier ones' */
 static const double FAULT = 0.7;         /* falls to it on a fault */
 static const double CHANGED = 1.25;      /* a latency that grew so much while fewer were in flight */
@@ -48,6 +49,10 @@ static double least(double a, double b) {
 }
 
 static double most(double a, double b) {
+    return a > b ? a : b;
+}
+
+static int64_t later(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
@@ -100,7 +105,7 @@ static double rate_bound(const struct throttle *t) {
 /* After the first refusal: what came in so far, over the time so far and the pause. */
 static void guess_rate(struct throttle *t) {
     double pause = t->held > t->to ? seconds(t->to, t->held) : 0;
-    t->first_span = seconds(t->from, t->to);
+    t->first_span = seconds(t->from, t->refused_start);
     t->capacity = t->first_accepted = t->accepted;
     t->rate = most(LEAST_RATE, most(t->accepted, 1) / most(t->first_span + pause, GUESS_SPAN));
     t->burst = most(1, least(GUESS_BURST, t->capacity / 2));
@@ -137,6 +142,7 @@ static void grow_rate(struct throttle *t, int64_t now) {
 static void accepted(struct throttle *t, const struct throttle_event *e) {
     if (e->started <= t->to) { /* it was in flight when another was refused */
         t->accepted++;
+        t->refused_start = later(t->refused_start, e->started);
         if (t->refusals == 1)
             guess_rate(t);
         return;
@@ -155,6 +161,7 @@ static void accepted(struct throttle *t, const struct throttle_event *e) {
 
 static void refused(struct throttle *t, const struct throttle_event *e) {
     if (e->started <= t->to) { /* by the same empty bucket; but it may ask for a longer pause */
+        t->refused_start = later(t->refused_start, e->started);
         if (t->refusals == 1)
             guess_rate(t);
         return;
@@ -267,6 +274,10 @@ static void judge(struct throttle *t, int64_t now) {
     set_limit(t, THROTTLE_STEADY, limit, now);
 }
 
+static void hold(struct throttle *t, int64_t until) {
+    t->held = later(t->held, until);
+}
+
 /* A latency of the first calls, which all go at once: those that went first saw no line, or a short one. */
 static void measured_at_start(struct throttle *t, double latency, int in_flight) {
     struct throttle_latencies *half = 2 * in_flight <= t->config.max_in_flight ? &t->low : &t->high;
@@ -296,6 +307,8 @@ static void measured(struct throttle *t, const struct throttle_event *e) {
     if (t->phase == THROTTLE_START || old)
         return;
     take_sample(t, latency, e->in_flight);
+    if (t->phase == THROTTLE_SECOND && t->samples == 1) /* a refusal may come right behind: no call more before it */
+        hold(t, e->now + (int64_t)(TOGETHER * t->base));
     int round = t->phase == THROTTLE_STEADY ? 8 : 4;
     if (t->samples >= rounded(t->limit, round, THROTTLE_SAMPLES))
         judge(t, e->now);
@@ -342,10 +355,8 @@ void throttle_started(struct throttle *t, int64_t now) {
 }
 
 void throttle_ended(struct throttle *t, const struct throttle_event *e) {
-    if (e->retry_after >= 0) {
-        int64_t until = e->now + (int64_t)(least(e->retry_after, t->config.max_wait) * SECOND);
-        t->held = until > t->held ? until : t->held;
-    }
+    if (e->retry_after >= 0)
+        hold(t, e->now + (int64_t)(least(e->retry_after, t->config.max_wait) * SECOND));
     if (!t->config.adaptive)
         return;
     if (e->kind == THROTTLE_REFUSED && t->config.shared)

@@ -49,7 +49,7 @@ struct throttle_latencies {
 struct throttle {
     struct throttle_config config;
     int64_t fixed_next; /* by config.rate */
-    int64_t held;       /* by Retry-After */
+    int64_t held;       /* by Retry-After, and for a moment after the first calls */
 
     /* calls in flight */
     enum throttle_phase phase;
@@ -73,7 +73,7 @@ struct throttle {
     double tokens, burst;              /* calls that may start now; as many may be saved up */
     int64_t filled;                    /* tokens are of this time */
     int refusals;                      /* spans that ended with one */
-    int64_t from, to, refused_start;   /* the latest of them; when the refused call had started */
+    int64_t from, to, refused_start;   /* the latest of them; the latest start among the calls that met it */
     double accepted;                   /* calls in it */
     double capacity;                   /* of the service's bucket */
     double first_accepted, first_span; /* the first span: calls, seconds */

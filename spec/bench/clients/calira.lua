@@ -28,7 +28,7 @@ function what.under(client) count(client:bookings { under = 9000 }) end
 
 --- Seconds of one page alone, until a list's first record, and of leaving the loop after it; medians of many, by turns.
 function what.first(client)
-  local now = calira.now or require("calira.core").now
+  local now = require("calira.core").now
   local pages, firsts, leavings = {}, {}, {}
   client:get("/bookings", { provider_account = 102 }) -- opens the connection
   for i = 1, 15 do
