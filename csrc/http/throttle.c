@@ -43,6 +43,10 @@ static const double MARGIN = 0.97;       /* of what was measured */
 static const double ENOUGH = 20;         /* accepted calls that measure a rate */
 static const double DECREASE = 0.7;      /* where there were fewer */
 static const double LEAST_RATE = 0.1;
+static const double VAIN = 0.75;                /* of what was let in before, and of the share that was refused */
+static const int TRUCE = 64, MOST_TRUCE = 1024; /* accepted calls between vain attempts */
+static const double TRUCE_GROWTH = 0.02;        /* for each call, meanwhile */
+static const double TRUCE_BROKEN = 1.25;        /* times the share that was refused */
 
 static double least(double a, double b) {
     return a < b ? a : b;
@@ -65,7 +69,8 @@ static double seconds(int64_t from, int64_t to) {
 }
 
 void throttle_init(struct throttle *t, const struct throttle_config *config) {
-    *t = (struct throttle){.config = *config, .limit = config->max_in_flight, .patience = PATIENCE};
+    *t = (struct throttle){
+        .config = *config, .limit = config->max_in_flight, .patience = PATIENCE, .truce_calls = TRUCE};
     t->since = t->cut = t->opened = t->to = INT64_MIN;
 }
 
@@ -109,15 +114,43 @@ static void guess_rate(struct throttle *t) {
     t->capacity = t->first_accepted = t->accepted;
     t->rate = most(LEAST_RATE, most(t->accepted, 1) / most(t->first_span + pause, GUESS_SPAN));
     t->burst = most(1, least(GUESS_BURST, t->capacity / 2));
+    t->span.next_rate = t->rate;
+}
+
+/* Some services refuse whatever the pace, say each fifth call. A bucket lets as many in when they come more slowly, and refuses
+ * fewer of them: where neither was so, slowing down helped nobody. Then refusals slow nothing for some calls, unless they
+ * become more frequent: so they do where others ask the same bucket. */
+static bool slowed_in_vain(const struct throttle_span *before, const struct throttle_span *now) {
+    return before->refused > 0 && now->accepted < VAIN * before->accepted && now->refused > VAIN * before->refused;
+}
+
+static bool truce_holds(struct throttle *t) {
+    if (t->truce > 0 && t->marks > 0) {
+        if (t->refused <= TRUCE_BROKEN * t->vain_share * (t->accepted + t->refused) + 1)
+            return true;
+        t->truce = 0;
+    }
+    return false;
 }
 
 /* After a later one. */
 static void measure_rate(struct throttle *t) {
+    if (truce_holds(t))
+        return;
     if (t->accepted < ENOUGH) {
         t->rate = most(t->rate * DECREASE, LEAST_RATE);
         return;
     }
     double rate = t->accepted / most(seconds(t->from, t->to), 1e-3);
+    struct throttle_span span = {rate, t->refused / (t->accepted + t->refused), t->span.next_rate, 0};
+    if (slowed_in_vain(&t->span, &span)) {
+        t->truce = t->truce_calls;
+        t->truce_calls = t->truce_calls < MOST_TRUCE ? 2 * t->truce_calls : MOST_TRUCE;
+        t->vain_share = span.refused;
+        t->rate = t->span.rate;
+        t->span.refused = 0;
+        return;
+    }
     for (int i = 0; i < 4;
          i++) { /* each makes the other better: what ran in during the first span was not in the bucket */
         rate = most(rate, rate_bound(t));
@@ -126,6 +159,8 @@ static void measure_rate(struct throttle *t) {
     t->measured = true;
     t->rate = most(least(t->rate, MARGIN * rate), LEAST_RATE);
     t->burst = most(1, least(t->capacity - 1, t->config.max_in_flight));
+    span.next_rate = t->rate;
+    t->span = span;
 }
 
 static void grow_rate(struct throttle *t, int64_t now) {
@@ -134,7 +169,7 @@ static void grow_rate(struct throttle *t, int64_t now) {
     t->paced++;
     double share = least(most(t->paced / GROWTH_CALLS, seconds(t->to, now) / GROWTH_SECONDS), 2);
     double guess = t->first_accepted < FEW ? FEW_GROWTH : GUESS_GROWTH;
-    t->rate *= 1 + (t->measured ? GROWTH * share * share : guess);
+    t->rate *= 1 + (t->truce > 0 ? TRUCE_GROWTH : t->measured ? GROWTH * share * share : guess);
     t->rate += CREEP * seconds(t->grown, now);
     t->grown = now;
 }
@@ -148,6 +183,11 @@ static void accepted(struct throttle *t, const struct throttle_event *e) {
         return;
     }
     t->running++;
+    if (t->truce > 0 && --t->truce == 0) {
+        t->opened = e->now;
+        t->running = t->refused = 0;
+        t->span.next_rate = t->rate;
+    }
     t->mark[t->marks++ % THROTTLE_MARKS] = e->started;
     if (t->marks == 2 * THROTTLE_MARKS)
         t->marks = THROTTLE_MARKS;
@@ -162,10 +202,12 @@ static void accepted(struct throttle *t, const struct throttle_event *e) {
 static void refused(struct throttle *t, const struct throttle_event *e) {
     if (e->started <= t->to) { /* by the same empty bucket; but it may ask for a longer pause */
         t->refused_start = later(t->refused_start, e->started);
+        t->refused++;
         if (t->refusals == 1)
             guess_rate(t);
         return;
     }
+    t->refused++;
     t->from = t->opened;
     t->to = t->filled = t->grown = e->now;
     t->refused_start = e->started;
@@ -176,7 +218,7 @@ static void refused(struct throttle *t, const struct throttle_event *e) {
         measure_rate(t);
     if (t->refusals == 0 || t->accepted >= ENOUGH) { /* else the span goes on, until it tells more */
         t->opened = e->now;
-        t->running = 0;
+        t->running = t->refused = 0;
     }
     if (t->refusals < 2)
         t->refusals++;

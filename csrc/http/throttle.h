@@ -45,6 +45,11 @@ struct throttle_latencies {
     int count;
 };
 
+struct throttle_span {
+    double accepted, refused; /* calls a second; share of the calls */
+    double rate, next_rate;   /* with which it began; with which the one after it does */
+};
+
 /* The fields are throttle.c's own. */
 struct throttle {
     struct throttle_config config;
@@ -79,6 +84,10 @@ struct throttle {
     double first_accepted, first_span; /* the first span: calls, seconds */
     int64_t opened;                    /* the span under way */
     double running;                    /* calls accepted in it */
+    double refused;                    /* and refused */
+    struct throttle_span span;         /* the one before */
+    double vain_share;                 /* of refusals, when slowing down was found to be in vain */
+    int truce, truce_calls;            /* calls until refusals slow again; the same after the next vain attempt */
     double paced;                      /* those that had to wait for their turn, since the latest refusal */
     int64_t grown;                     /* the rate is of this time */
     int64_t mark[THROTTLE_MARKS];      /* starts of the calls accepted since the latest refusal, a ring */

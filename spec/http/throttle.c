@@ -62,7 +62,7 @@ static const struct scenario bucket[] = {
     {"the same, 100 ms, nothing", 1.15, 0.03, SMALL = false, .service = 100, .jitter = 0.25},
     {"the same, 2 clients, Retry-After", 1.8, 0.06, SMALL = true, .jitter = 0.25, .clients = 2},
     {"the same, 2 clients, nothing", 1.8, 0.06, SMALL = false, .jitter = 0.25, .clients = 2},
-    {"the same, 4 clients, Retry-After", 1.8, 0.07, SMALL = true, .jitter = 0.25, .clients = 4},
+    {"the same, 4 clients, Retry-After", 1.8, 0.08, SMALL = true, .jitter = 0.25, .clients = 4},
     {"the same, 4 clients, nothing", 1.8, 0.07, SMALL = false, .jitter = 0.25, .clients = 4},
     {"the same, 2000 calls, Retry-After", 1.08, 0.01, .calls = 2000, BUCKET = true},
     {"the same, 2000 calls, nothing", 1.03, 0.01, .calls = 2000, BUCKET = false},
@@ -79,6 +79,16 @@ static const struct scenario bucket[] = {
     {"bucket 20/s of 10, headers", 1.5, 0.03, SMALL = false, .headers = true},
     {"100 each 5 s, Retry-After", 1.3, 0.02, .calls = 1000, .rate = 100, .window = 5, .retry_after = true},
     {"100 each 5 s, headers", 1.05, 0, .calls = 1000, .rate = 100, .window = 5, .headers = true},
+};
+
+/* refusals that have nothing to do with the pace: calls that nobody can save, but time */
+static const struct scenario stray[] = {
+    {"429 to each 3rd", 62, 0.34, .every = 3},
+    {"429 to each 5th", 14, 0.22, .every = 5},
+    {"429 to each 10th", 3.5, 0.13, .every = 10},
+    {"429 to 20 %", 21, 0.22, .refusals = 0.2},
+    {"429 to 10 %, 2000 calls", 9, 0.11, .calls = 2000, .refusals = 0.1},
+    {"429 to 2 %, 2000 calls", 1.8, 0.03, .calls = 2000, .refusals = 0.02},
 };
 
 static const struct scenario faults[] = {
@@ -277,6 +287,7 @@ int main(int argc, char **argv) {
         print_table(TABLE(room), seeds);
         print_table(TABLE(line), seeds);
         print_table(TABLE(bucket), seeds);
+        print_table(TABLE(stray), seeds);
         print_table(TABLE(faults), seeds);
         return 0;
     }
@@ -290,6 +301,7 @@ int main(int argc, char **argv) {
     check_table(TABLE(room), 100);
     check_table(TABLE(line), 20);
     check_table(TABLE(bucket), 40);
+    check_table(TABLE(stray), 40);
     check_table(TABLE(faults), 50);
     puts("throttle: ok");
     return 0;

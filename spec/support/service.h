@@ -35,6 +35,8 @@ struct scenario {
     bool retry_after;
     double window; /* s: rate is calls a window then, no bucket */
     bool headers;
+    int every;        /* each so many-th call is refused, whatever the pace */
+    double refusals;  /* this share of the calls is */
     double change;    /* s: after which ... */
     int workers_then; /* ... these are there */
     double service_then;
@@ -104,6 +106,10 @@ static int64_t work(void) {
 
 static bool let_in(struct attempt *a) {
     const struct scenario *s = sim.s;
+    if (s->every > 0 && (int)sim.result.sent % s->every == 0)
+        return false;
+    if (s->refusals > 0 && dice() < s->refusals)
+        return false;
     if (s->rate <= 0)
         return true;
     if (s->window > 0) {
