@@ -3,6 +3,8 @@
 #include <lauxlib.h>
 #include <stdbool.h>
 
+#include "base/buffer.h"
+
 /* Bytes of the control character at `p`, of which `left` bytes are there; 0: it is none. */
 static size_t control(const unsigned char *p, size_t left) {
     if (p[0] < 0x20 || p[0] == 0x7F)
@@ -43,7 +45,17 @@ static int f_mask(lua_State *L) {
     return 1;
 }
 
+/* core.digest(text): see buffer_digest; as a Lua integer. */
+static int f_digest(lua_State *L) {
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    lua_pushinteger(L, (lua_Integer)buffer_digest(0, text, size));
+    return 1;
+}
+
 void text_open(lua_State *L) {
     lua_pushcfunction(L, f_mask);
     lua_setfield(L, -2, "mask");
+    lua_pushcfunction(L, f_digest);
+    lua_setfield(L, -2, "digest");
 }

@@ -9,7 +9,7 @@
  * held by the caller, on the stack or in a userdata there. */
 void text_push_masked(lua_State *L, const char *text, size_t size);
 
-/* Adds mask to the module table on the top. */
+/* Adds mask and digest to the module table on the top. */
 void text_open(lua_State *L);
 
 #endif

@@ -3,6 +3,7 @@
 local command = require "spec.support.command"
 local fleet = require "spec.support.fleet_export"
 local helper = require "spec.support.helper"
+local json = require "calira.values.json"
 local postgres = require "spec.support.postgres"
 
 describe("an export to PostgreSQL", function()
@@ -60,13 +61,13 @@ describe("an export to PostgreSQL", function()
 
   it("is done by several workers that are killed at random moments: every booking once", function()
     local seen = fleet.run {
-      database = database, scenario = "large=9:120;per=20;latency=10", workers = 3, kills = 5, seed = 20261127,
+      database = database, scenario = "large=9:200;per=20;latency=20", workers = 3, kills = 5, seed = 20261127,
       more = "--under 9000 --run one --details",
     }
     assert.same({ 0, 0, 0 }, seen.statuses)
     assert.is_true(seen.kills >= 8, seen.kills .. " kills")
     local held = fleet.held(database)
-    assert.same({ rows = 1080, ids = 1080, labs = 9, costs = 1080, gone = 0 }, held)
+    assert.same({ rows = 1800, ids = 1800, labs = 9, costs = 1800, gone = 0 }, held)
     assert.equal("t", database:sql "SELECT count(*) = 0 FROM calira_labs WHERE state <> 'done'")
   end)
 
@@ -91,14 +92,14 @@ describe("an export to PostgreSQL", function()
     local other <close> = open "other"
     local lab = one:take()
     local writer = writers.open(one, lab)
-    writer:write({ { id = 1, values = { id = 1, lab_id = 7 }, record = { id = 1 }, summary = "s" } }, "here")
+    writer:write({ { id = 1, values = { id = 1, lab_id = 7 }, json = "{}", summary = "s" } }, "here")
     assert.is_nil(other:take())                                     -- it is held
     assert.is_true(one:beat(lab))
     database:sql "UPDATE calira_labs SET leased_until = now() - interval '1 second'"
     local again = other:take()
     assert.same({ "7", "here", lab.walk, 2 }, { again.id, again.cursor, again.walk, again.attempts })
     assert.is_false(one:beat(lab))
-    local err = helper.failure(writer.write, writer, { { id = 2, values = { id = 2, lab_id = 7 }, record = { id = 2 }, summary = "s" } }, "on")
+    local err = helper.failure(writer.write, writer, { { id = 2, values = { id = 2, lab_id = 7 }, json = "{}", summary = "s" } }, "on")
     assert.equal("closed", err.kind)
     one:settle(lab, "done", {})
     assert.equal("running|here|1", database:sql "SELECT state, cursor, (SELECT count(*) FROM calira_bookings) FROM calira_labs")
@@ -165,9 +166,9 @@ describe("an export to PostgreSQL", function()
     local writer = require("calira.export.postgres.writer").open(queue, lab)
     local record = { id = "1'\\", note = "a\0\\", cost = "1e9", start_time = "'; --" }
     writer:write({
-      { id = record.id, values = record, record = record, summary = "s", fetched = true },
-      { id = 7, values = { id = 7 }, record = { id = 7 }, summary = "a" }, { id = "7", values = { id = "7" }, record = { id = "7" }, summary = "b" },
-      { values = {}, record = {}, summary = "c" },
+      { id = record.id, values = record, json = json.encode(record), summary = "s", fetched = true },
+      { id = 7, values = { id = 7 }, json = "{}", summary = "a" }, { id = "7", values = { id = "7" }, json = "{}", summary = "b" },
+      { values = {}, json = "{}", summary = "c" },
     }, "c'?")
     assert.equal("1'\\|a\u{FFFD}\\||", database:sql "SELECT id, note, cost, start_time FROM bookings WHERE id <> '7'")
     assert.same({ ["1'\\"] = { summary = "s", details_of = "s" }, [7] = { summary = "b" } }, writer:known { record.id, 7, "none" })

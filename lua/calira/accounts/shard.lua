@@ -3,6 +3,8 @@
 -- whose hash together with the id is the highest. So shares are disjoint and complete, whatever the order and whoever asks, and one share
 -- more takes over its part of the accounts and moves no others.
 
+local core <const> = require "calira.core"
+
 local M = {}
 
 local MOST <const> = 4096
@@ -15,13 +17,6 @@ local function mix(x)
   x = (x ~ x >> 30) * 0xbf58476d1ce4e5b9
   x = (x ~ x >> 27) * 0x94d049bb133111eb
   return x ~ x >> 31
-end
-
---- FNV-1a over the text of an id, so that 7 and "7" are the same account.
-local function hash(text)
-  local h = 0xcbf29ce484222325
-  for i = 1, #text do h = (h ~ text:byte(i)) * 0x100000001b3 end
-  return mix(h)
 end
 
 --- Reads a share.
@@ -47,7 +42,7 @@ function M.test(share)
   local salts = {}
   for i = 1, count do salts[i] = mix(SEED + i) end
   return function(id)
-    local h = hash(tostring(id))
+    local h = mix(core.digest(tostring(id))) -- of the text, so that 7 and "7" are the same account
     local own = mix(h ~ salts[number])
     for i = 1, count do
       local other = i ~= number and mix(h ~ salts[i])

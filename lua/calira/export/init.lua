@@ -9,10 +9,12 @@
 --   unseen()      how many bookings this run did not see; absent where it cannot tell
 --   finish{ gone, labs }  ends the run: counts of `rows` and `gone`
 --   close()       lets everything go, also in the middle
--- A row has `id` (nil: none), `values` (column → value), `summary` (digest), `fetched` (its details came in this run), `known`.
+-- A row has `id` (nil: none), `values` (column → value), `record`, `json` (the record's text), `summary` (digest), `fetched` (its details
+-- came in this run), `known`.
 
 local calira <const> = require "calira"
 local core <const> = require "calira.core"
+local json <const> = require "calira.values.json"
 local row <const> = require "calira.export.row"
 
 local M = {}
@@ -51,7 +53,7 @@ function Export:fetch(each)
   local ok, full = pcall(self.client.booking, self.client, each.id)
   if ok then
     for name, value in pairs(full) do each.record[name] = value end
-    each.fetched = true
+    each.json, each.fetched = json.encode(each.record), true
   elseif calira.is_error(full) and full.kind == "not_found" then
     each.gone = true
   else
@@ -76,7 +78,8 @@ function Export:rows_of(records, node)
   local rows, ids = {}, {}
   for i, record in ipairs(records) do
     local id = usable(record.id) and record.id or nil
-    rows[i] = { id = id, record = record, summary = row.digest(record, node) }
+    local text = json.encode(record)
+    rows[i] = { id = id, record = record, json = text, summary = row.digest(text, node) }
     ids[#ids + 1] = id
   end
   local known <const> = self.writer:known(ids)

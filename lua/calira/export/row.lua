@@ -1,5 +1,8 @@
 --- A booking as a row of an export: flat, with names of its columns, and a digest that tells whether its summary changed. Nothing here waits.
 
+local core <const> = require "calira.core"
+local json <const> = require "calira.values.json"
+
 local M = {}
 
 --- The columns that a summary fills, in order.
@@ -15,36 +18,13 @@ M.DETAILS = {
 
 -- ── The digest ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
---- Appends a value to `parts` so that equal values give equal texts, whatever the order of their keys.
-local function write_canonical(value, parts)
-  if type(value) ~= "table" then
-    parts[#parts + 1] = type(value) == "string" and ("%d:%s"):format(#value, value) or tostring(value)
-    return
-  end
-  local keys = {}
-  for key in pairs(value) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
-  parts[#parts + 1] = "{"
-  for _, key in ipairs(keys) do
-    parts[#parts + 1] = tostring(key) .. "="
-    write_canonical(value[key], parts)
-  end
-  parts[#parts + 1] = "}"
-end
-
---- A digest of a summary and of the lab it came with, 16 hexadecimal digits: FNV-1a, 64 bits. It tells versions of one booking apart
--- and protects nothing.
----@param summary table a booking as a list delivers it
+--- A digest of a summary and of the lab it came with, 16 hexadecimal digits. It tells versions of one booking apart and protects nothing.
+---@param text string a booking as a list delivers it, as JSON with its names sorted: equal summaries have equal texts
 ---@param node? table the account it came with
 ---@return string digest
-function M.digest(summary, node)
-  local parts = {}
-  write_canonical(summary, parts)
-  if node then write_canonical({ node.id, node.name }, parts) end
-  local hash = 0xcbf29ce484222325
-  local text = table.concat(parts, ";")
-  for i = 1, #text do hash = (hash ~ text:byte(i)) * 0x100000001b3 end
-  return ("%016x"):format(hash)
+function M.digest(text, node)
+  local lab <const> = node and json.encode { node.id, node.name } or ""
+  return ("%016x"):format(core.digest(text .. lab))
 end
 
 -- ── The values ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,13 +7,6 @@ local core <const> = require "calira.core"
 
 local M = {}
 
---- FNV-1a, 64 bits (RFC draft-eastlake-fnv): tells requests apart, protects nothing.
-local function fingerprint(text)
-  local hash = 0xcbf29ce484222325
-  for i = 1, #text do hash = (hash ~ text:byte(i)) * 0x100000001b3 end
-  return ("%016x"):format(hash)
-end
-
 local function canonical(value)
   if type(value) ~= "table" then return tostring(value) end
   local texts = {}
@@ -84,7 +77,7 @@ function M.open(call, options)
       return nil, nil
     end
   end
-  local mark = fingerprint(request_of(call, options))
+  local mark = ("%016x"):format(core.digest(request_of(call, options))) -- tells requests apart, protects nothing
   local resumed = options.resume ~= nil and read(options.resume, mark) or nil
   return resumed, function(page, id, node, size)
     local from = resumed or { page = 1 }

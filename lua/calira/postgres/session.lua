@@ -27,9 +27,9 @@ function M.quote(value)
   if kind ~= "string" then core.raise("argument", "PostgreSQL: a value of type " .. kind .. " cannot be written") end
   if value:find("\0", 1, true) then core.raise("argument", "PostgreSQL: a text with a NUL cannot be written") end
   if not utf8.len(value) then core.raise("argument", "PostgreSQL: a text that is no UTF-8 cannot be written") end
-  local doubled = value:gsub("'", "''")
-  if not doubled:find("\\", 1, true) then return "'" .. doubled .. "'" end
-  return " E'" .. doubled:gsub("\\", "\\\\") .. "'"                      -- the blank: "nameE''" would be one word
+  if value:find("'", 1, true) then value = value:gsub("'", "''") end
+  if not value:find("\\", 1, true) then return "'" .. value .. "'" end
+  return " E'" .. value:gsub("\\", "\\\\") .. "'"                        -- the blank: "nameE''" would be one word
 end
 
 --- The statement with its `?` replaced by the values, in order. A `?` in the statement itself cannot be written.

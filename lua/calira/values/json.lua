@@ -18,6 +18,7 @@ end
 
 --- A text in quotes. What would command a terminal is escaped too: C1 controls, marks that turn the direction of writing.
 local function quote(text)
+  if not text:find '[%c"\\\x7f-\xff]' then return '"' .. text .. '"' end
   text = text:gsub('[%c"\\\x7f]', escape)
   if text:find "[\x80-\xff]" then
     text = text:gsub("\xc2[\x80-\x9f]", escape):gsub("\xd8\x9c", escape):gsub("\xe2\x80[\x8e\x8f\xa8-\xae]", escape)

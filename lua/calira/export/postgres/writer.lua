@@ -14,14 +14,14 @@ local M = {}
 local function text(value)
   if value == nil then return nil end
   if type(value) == "number" then return json.number(value) end
-  return (tostring(value):gsub("%z", "\u{FFFD}"))
+  local plain = tostring(value)
+  return plain:find("\0", 1, true) and plain:gsub("%z", "\u{FFFD}") or plain
 end
 
 --- An API time as a literal; NULL where it cannot be read.
 local function timestamp(value)
   local seconds = time.parse(value)
-  if not seconds then return "NULL" end
-  return ("to_timestamp(%s)"):format(session.quote(seconds + 0.0))
+  return seconds and "to_timestamp(" .. session.quote(seconds) .. ")" or "NULL"
 end
 
 --- Money or another number as decimal digits, all that came; nil for anything else.
@@ -30,9 +30,10 @@ local function decimal(value)
   if type(value) == "string" and #value < 200 and value:find "^%-?%d+%.?%d*$" then return value end
 end
 
---- A record as jsonb's text, with U+FFFD for U+0000. In JSON of ours a control character never stands for itself.
-function M.raw(record)
-  return (json.encode(record):gsub("\\\\", "\1"):gsub("\\u0000", "\\ufffd"):gsub("\1", "\\\\"))
+--- A record's JSON text as jsonb's, with U+FFFD for U+0000. In JSON of ours a control character never stands for itself.
+function M.raw(encoded)
+  if not encoded:find("\\u0000", 1, true) then return encoded end
+  return (encoded:gsub("\\\\", "\1"):gsub("\\u0000", "\\ufffd"):gsub("\1", "\\\\"))
 end
 
 local TIMES <const> = { start_time = true, end_time = true, requested_at = true }
@@ -40,8 +41,9 @@ local DECIMALS <const> = { cost = true, duration = true }
 
 --- A column's value as SQL.
 function M.literal(name, value)
+  if value == nil then return "NULL" end
   if TIMES[name] then return timestamp(value) end
-  return session.quote(DECIMALS[name] and decimal(value) or not DECIMALS[name] and text(value) or nil)
+  return session.quote((DECIMALS[name] and decimal or text)(value))
 end
 
 -- ── Rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -55,7 +57,7 @@ local function upsert(rows, columns, walk, fetched)
     local values = {}
     for j, name in ipairs(columns) do values[j] = M.literal(name, each.values[name]) end
     values[#values + 1] = session.quote(each.summary)
-    values[#values + 1] = session.quote(M.raw(each.record))
+    values[#values + 1] = session.quote(M.raw(each.json))
     values[#values + 1] = session.quote(walk)
     if fetched then values[#values + 1] = session.quote(each.summary) end
     tuples[i] = "(" .. table.concat(values, ", ") .. ")"
@@ -139,21 +141,26 @@ function Writer:restart()
     self.lab.walk)
 end
 
---- How many bookings of the lab this reading did not see.
-function Writer:unseen()
-  return math.tointeger(tonumber(self.queue:run("SELECT count(*) AS n FROM calira_bookings WHERE lab_id = ? AND seen_in < ? AND gone_at IS NULL",
-    self.lab.id, self.lab.walk)[1].n))
+--- How many bookings of the lab there are, and how many of them this reading did not see: counted once, at its end.
+function Writer:count()
+  if not self.counted then
+    local sums = self.queue:run([[SELECT count(*) AS rows, count(*) FILTER (WHERE seen_in < ?) AS unseen
+      FROM calira_bookings WHERE lab_id = ? AND gone_at IS NULL]], self.lab.walk, self.lab.id)[1]
+    self.counted = { rows = math.tointeger(tonumber(sums.rows)), unseen = math.tointeger(tonumber(sums.unseen)) }
+  end
+  return self.counted
 end
 
+function Writer:unseen() return self:count().unseen end
+
 function Writer:finish(options)
-  local lab <const> = self.lab
+  local lab <const>, counted <const> = self.lab, self:count()
   local gone = 0
-  if options.gone then
+  if options.gone and counted.unseen > 0 then
     gone = self.queue:hold(lab, session.fill("UPDATE calira_bookings SET gone_at = now() WHERE lab_id = ? AND seen_in < ? AND gone_at IS NULL",
       lab.id, lab.walk))
   end
-  local sum = self.queue:run("SELECT count(*) AS n FROM calira_bookings WHERE lab_id = ? AND gone_at IS NULL", lab.id)[1]
-  return { gone = gone, rows = math.tointeger(tonumber(sum.n)) }
+  return { gone = gone, rows = counted.rows - gone }
 end
 
 function Writer:close() self.lab = nil end
