@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "http/bucket.h"
 #include "http/headers.h"
 
 struct throttle_config {
@@ -34,7 +35,7 @@ struct throttle_event {
     int in_flight;      /* calls in flight just after it was sent, itself included */
 };
 
-enum { THROTTLE_SAMPLES = 32, THROTTLE_MARKS = 128 };
+enum { THROTTLE_SAMPLES = 32 };
 
 /* START: the first max_in_flight calls go at once. SECOND: those after them until some came back. PROBE: fewer calls than
  * might go, to see the latency without a line. */
@@ -43,11 +44,6 @@ enum throttle_phase { THROTTLE_START, THROTTLE_SECOND, THROTTLE_STEADY, THROTTLE
 struct throttle_latencies {
     double sum;
     int count;
-};
-
-struct throttle_span {
-    double accepted, refused; /* calls a second; share of the calls */
-    double rate, next_rate;   /* with which it began; with which the one after it does */
 };
 
 /* The fields are throttle.c's own. */
@@ -72,26 +68,7 @@ struct throttle {
     int limit_before;
     bool clipped; /* the probe did not go as low as it should have */
 
-    /* calls a second */
-    double rate;                       /* 0: none learnt */
-    bool measured;                     /* it was measured between two refusals, not just guessed after one */
-    double tokens, burst;              /* calls that may start now; as many may be saved up */
-    int64_t filled;                    /* tokens are of this time */
-    int refusals;                      /* spans that ended with one */
-    int64_t from, to, refused_start;   /* the latest of them; the latest start among the calls that met it */
-    double accepted;                   /* calls in it */
-    double capacity;                   /* of the service's bucket */
-    double first_accepted, first_span; /* the first span: calls, seconds */
-    int64_t opened;                    /* the span under way */
-    double running;                    /* calls accepted in it */
-    double refused;                    /* and refused */
-    struct throttle_span span;         /* the one before */
-    double vain_share;                 /* of refusals, when slowing down was found to be in vain */
-    int truce, truce_calls;            /* calls until refusals slow again; the same after the next vain attempt */
-    double paced;                      /* those that had to wait for their turn, since the latest refusal */
-    int64_t grown;                     /* the rate is of this time */
-    int64_t mark[THROTTLE_MARKS];      /* starts of the calls accepted since the latest refusal, a ring */
-    int marks;
+    struct bucket bucket; /* calls a second */
 
     /* the service's own word */
     double left; /* calls that may start before `resets`, where that is still to come */

@@ -272,7 +272,7 @@ static void anything(uint64_t seed) {
         int64_t next = throttle_next(&t, now);
         CHECK(limit >= 1 && limit <= top, "limit %d of %d", limit, top);
         CHECK(isfinite(throttle_rate(&t)) && throttle_rate(&t) >= 0, "rate %g", throttle_rate(&t));
-        double debt = fmax(0, 1 - t.tokens); /* this test starts calls before their turn */
+        double debt = fmax(0, 1 - t.bucket.tokens); /* this test starts calls before their turn */
         CHECK(next <= held + (int64_t)(debt * 11e9), "waits %g s", (double)(next - now) / 1e9);
     }
 }
