@@ -349,7 +349,7 @@ describe("postgres_store", function()
       host.exit(ok and 0 or 1)
     end
     assert.equal(0, host.wait(child))
-    assert.equal("1", held:run "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()")
+    assert.equal("1", held:run("select count(*) as n from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()")[1].n)
   end)
 
   it("keeps a row for each name", function()
