@@ -271,7 +271,10 @@ static void push_reason(lua_State *L, const struct failure *f) {
         push_seconds(L, "not done within the deadline of %s s", f->client->queue.deadline);
         return;
     case OUTCOME_LIMITED:
-        push_seconds(L, "the service asked to wait beyond the deadline of %s s", f->client->queue.deadline);
+        if (f->r->retry_after > f->client->queue.retry.max_wait)
+            push_seconds(L, "the service asked to wait longer than max_wait, %s s", f->client->queue.retry.max_wait);
+        else
+            push_seconds(L, "the service asked to wait beyond the deadline of %s s", f->client->queue.deadline);
         return;
     case OUTCOME_TOO_LARGE:
         push_too_large(L, f);

@@ -243,6 +243,18 @@ static void begin_deadlines(struct queue *n, int64_t when, int count) {
     }
 }
 
+/* Where the service asked all to keep away for longer than one may be made to wait, no call waits: each is told until when. */
+static void give_up(struct queue *n) {
+    int64_t now = timer_now(), held = n->throttle.held;
+    if (held <= now || held - now <= timer_span(n->retry.max_wait))
+        return;
+    while (!link_alone(&n->waiting)) {
+        struct call *c = link_owner(n->waiting.next, struct call, link);
+        c->retry_after = (double)((held - now + NS_PER_SECOND - 1) / NS_PER_SECOND);
+        call_end(c, OUTCOME_LIMITED);
+    }
+}
+
 /* How many more calls may be in flight. A call that hangs, a second and many times longer than others take, tells nothing of
  * the service's load and does not count: else a lowered limit would wait for it. Where none may, this looks again when the
  * oldest that counts begins to hang. */
@@ -266,6 +278,7 @@ static int room(struct queue *n) {
 void queue_dispatch(struct queue *n) {
     if (n->closed)
         return;
+    give_up(n);
     int count;
     while (!link_alone(&n->waiting) && (count = room(n)) > 0) {
         int64_t now = timer_now(), next = throttle_next(&n->throttle, now);

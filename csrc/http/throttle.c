@@ -12,6 +12,8 @@
 
 #include "base/numbers.h"
 
+static const double LONGEST = 1e9; /* seconds of Retry-After */
+
 static const double LINE_MOST = 1.5;     /* calls in line; half of it is little enough to try one more */
 static const double SECOND_SHARE = 0.75; /* of max_in_flight, after the first calls: a bucket may be empty by then */
 static const double TOGETHER = 0.1;      /* of a latency: answers that come within it were sent together */
@@ -198,7 +200,7 @@ void throttle_started(struct throttle *t, int64_t now) {
 
 void throttle_ended(struct throttle *t, const struct throttle_event *e) {
     if (e->retry_after >= 0)
-        hold(t, e->now + (int64_t)(least(e->retry_after, t->config.max_wait) * NS_PER_SECOND));
+        hold(t, e->now + (int64_t)(least(e->retry_after, LONGEST) * NS_PER_SECOND));
     if (!t->config.adaptive)
         return;
     if (e->kind == THROTTLE_REFUSED && t->config.shared)

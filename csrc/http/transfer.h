@@ -36,7 +36,7 @@ enum outcome {
     OUTCOME_DEADLINE, /* the time for the call with all its retries ran out */
     OUTCOME_CANCELLED,
     OUTCOME_CLOSED,  /* the client was closed */
-    OUTCOME_LIMITED, /* the server asks to wait beyond the deadline of the call */
+    OUTCOME_LIMITED, /* the server asks to wait for longer than the call may */
     OUTCOME_TOKEN,   /* no token could be had: the client has the error object */
 };
 

@@ -131,6 +131,18 @@ describe("Retry-After", function()
     end
   end)
 
+  it("beyond max_wait is kept for later calls, which are told at once", function()
+    local client, id = H.client("fail=429:1;retry_after=3600", { max_wait = 2 })
+    local seconds = timed(function()
+      for _ = 1, 3 do
+        local err = H.failure(client.get, client, "/accounts/101")
+        assert.same({ "rate_limited", 3600 }, { err.kind, err.retry_after })
+      end
+    end)
+    assert.is_true(seconds < 1.5, "one of them waited")
+    assert.equal(1, H.calls(id))
+  end)
+
   it("beyond max_wait fails at once and says when to come back", function()
     for text, seconds in pairs { ["61"] = 61, ["date%2B100"] = 100, ["99999999999999999999"] = 3.2e9 } do
       local told, err, id = delays("fail=503:1;retry_after=" .. text)

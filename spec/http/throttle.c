@@ -267,7 +267,7 @@ static void anything(uint64_t seed) {
                               (double)check_below(&seed, 99) - 1, -1};
         if (check_below(&seed, 10) == 0)
             throttle_headers(&t, now, &r, e.in_flight - 1);
-        held = held > now + 60 * S ? held : now + 60 * S;
+        held = held > now + 100 * S ? held : now + 100 * S;
         int limit = throttle_limit(&t);
         int64_t next = throttle_next(&t, now);
         CHECK(limit >= 1 && limit <= top, "limit %d of %d", limit, top);

@@ -3,6 +3,7 @@
 
 local calira = require "calira"
 local helper = require "spec.support.helper"
+local tree = require "calira.accounts.tree"
 local warnings = require "spec.support.warnings"
 
 local LABS_OF_201 <const> = { 104, 105, 106, 107, 108, 109, 110, 111, 112, 101, 113 } -- the tree's order: departments, then its own
@@ -372,5 +373,43 @@ describe("what is known of several", function()
     list:collect()
     assert.equal("drifted", list:report().verdict)
     assert.equal(1, #warnings.take())
+  end)
+
+  it("resumed where the accounts come in another order, reads each of them", function()
+    local client = helper.client()
+    local trees = {}
+    for i = 1, 2 do
+      local accounts = client:accounts():collect()
+      if i == 2 then table.sort(accounts, function(a, b) return a.id > b.id end) end
+      trees[i] = tree.build(accounts, client):find(201)
+    end
+    local got, list = {}, client:bookings { under = trees[1] }
+    for b in list do
+      got[b.id] = true
+      if b.provider_lab_id == 106 or list:report().accounts > 2 then break end
+    end
+    for _, same in ipairs { true, false } do
+      local again = client:bookings { under = trees[same and 1 or 2], resume = list:cursor() }
+      local all = setmetatable({}, { __index = got })
+      for b in again do all[b.id] = true end
+      for id in client:bookings { under = trees[1], where = function(b) return not all[b.id] end } do error("not read: " .. tostring(id.id)) end
+      assert.equal(same, again:report().accounts < #LABS_OF_201)
+    end
+  end)
+
+  it("says in its verdict that accounts may be missing, and takes strict for their list too", function()
+    for _, given in ipairs { { { strict = false }, nil }, { {}, false } } do
+      local list = (helper.client("accounts=300;ignorepage=1", given[1])):bookings { under = 203, strict = given[2] }
+      assert.is_true(#list:collect() > 0)
+      assert.equal("clamped", list:report().verdict)
+      assert.is_true(#warnings.take() > 0)
+    end
+  end)
+
+  it("report() knows no total before the accounts are known, and counts the calls for them", function()
+    local list = (helper.client "fail=404:1"):bookings { under = 203 }
+    assert.same({ 0 }, { list:report().requests, list:report().total_first, list:report().total_last })
+    assert.equal("not_found", helper.failure(list.collect, list).kind)
+    assert.equal(1, list:report().requests)
   end)
 end)

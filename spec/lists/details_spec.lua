@@ -3,6 +3,7 @@
 
 local calira = require "calira"
 local helper = require "spec.support.helper"
+local Server = require "spec.support.server"
 
 local FIRST <const> = 12345 -- lab 102 has 250 bookings, from this id on
 
@@ -355,6 +356,27 @@ describe("equipment = true", function()
     assert.is_nil(seen.equipment.serial_number)
     assert.is_not_nil(seen.equipment.name)
     assert.equal(0, list:report().gone)
+  end)
+end)
+
+describe("an id that is of no use", function()
+  it("of a form or an instrument is counted as undetailed, and makes the verdict partial", function()
+    local server <close> = Server.start [[return function(head)
+      local body = '[{"id":1,"equipment_id":9223372036854775808},{"id":2,"equipment":{}}]'
+      if head:find "/bookings/" then
+        body = '{"id":1,"custom_form_responses":[{"response_id":7},{"response_id":9223372036854775808},{"response_id":null}]}'
+      elseif head:find "/custom_form_response/" then
+        body = '{"form_response":[]}'
+      end
+      return ("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"):format(#body, body)
+    end]]
+    for _, option in ipairs { "forms", "equipment" } do
+      local client <close> = calira.new { base_url = server.origin, token = "t" }
+      local list = client:bookings { provider = 1, [option] = true, limit = option == "forms" and 1 or nil, params = { only = option } }
+      local first = list:collect()[1]
+      assert.equal(option == "forms" and 1 or nil, first.form_responses and #first.form_responses)
+      assert.same({ "partial", 1 }, { list:report().verdict, list:report().undetailed })
+    end
   end)
 end)
 

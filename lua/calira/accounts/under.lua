@@ -23,24 +23,23 @@ local function is_lab(node)
   return kind == "lab" or not ABOVE[kind] and #node.labs == 0 and #node.departments == 0
 end
 
---- The node of a key, and the calls that it took: of a tree that is read for it, unless it is a node itself.
-local function find(client, key, reading)
-  if tree.is_node(key) then return key, 0 end
-  local list <close> = client:accounts()
+--- The node of a key: of a tree that is read for it, unless it is a node itself.
+local function find(client, key, strict, reading)
+  if tree.is_node(key) then return key end
+  local list <close> = client:accounts { strict = strict }
   reading(list)
-  local accounts = list:collect()
-  return tree.build(accounts, client):find(key), list:report().requests
+  return tree.build(list:collect(), client):find(key)
 end
 
 --- The accounts to ask, in the tree's order. May wait; raises kind `argument` for a key that the tree does not have.
 ---@param client userdata
 ---@param call table `under`: a key or node; `every_account`: of every account, not of every lab
 ---@param share string? of the option `shard`
+---@param strict boolean? whether a list of accounts that may lack some is an error; nil: as the client says
 ---@param reading fun(list: userdata) told of the list of accounts before it is read, so that it can be closed
 ---@return table[] nodes
----@return integer requests
-function M.accounts(client, call, share, reading)
-  local top, requests = find(client, call.under, reading)
+function M.accounts(client, call, share, strict, reading)
+  local top = find(client, call.under, strict, reading)
   local falls_to = share and shard.test(share)
   local nodes = {}
   for _, node in ipairs(accounts_of(top, {})) do
@@ -51,7 +50,7 @@ function M.accounts(client, call, share, reading)
       call.every_account and "account" or "lab", names.shown(top), top.id or "none", share and " in the share " .. share or "")
     core.trace(client, { event = "under", method = "GET", path = call.path, accounts = 0, message = message })
   end
-  return nodes, requests
+  return nodes
 end
 
 return M

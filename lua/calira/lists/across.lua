@@ -13,17 +13,33 @@ local M = {}
 local Across = {}
 Across.__index = Across
 
+--- Digests of the accounts that come before each, whatever their own order.
+local function befores(nodes)
+  local before, sum = {}, 0
+  for _, node in ipairs(nodes) do
+    before[node] = ("%016x"):format(sum)
+    sum = sum + core.digest(tostring(node.id))
+  end
+  return before
+end
+
 --- The accounts to walk. Reads the tree unless a node is given; raises kind `argument` for a key that it does not have. May wait.
+-- A resumed list begins where it was left, unless others come before that account now: then at the first, since some may not have been
+-- read.
 function Across:resolve()
-  local nodes, requests = under.accounts(self.client, self.call, self.shard, function(list) self.accounts = list end)
-  local left = self.resumed and self.resumed.node
+  local nodes = under.accounts(self.client, self.call, self.shard, self.strict, function(list) self.accounts = list end)
+  self.before = befores(nodes)
+  local left, before = self.resumed and self.resumed.node, self.resumed and self.resumed.before
   if left then
     local place
     for i, node in ipairs(nodes) do place = node.id == left and i or place end
     if not place then core.raise("argument", "resume: the account where the list was left is not there any more") end
-    nodes = table.move(nodes, place, #nodes, 1, {})
+    if before == "" or before == self.before[nodes[place]] then
+      nodes = table.move(nodes, place, #nodes, 1, {})
+    else
+      self.resumed = nil
+    end
   end
-  self.requests = self.requests + requests
   self.window = window.open(self, nodes)
 end
 
@@ -141,12 +157,13 @@ local SUMMED <const> = { "unseen", "pages", "requests" }
 --- The worst verdict of the accounts, the sums of their figures, and each one's own.
 function Across:report()
   local asked = self.window and self.window.parts or {}
+  local tree = self.accounts and self.accounts:report() or { verdict = "complete", requests = 0 } -- a list of accounts that lacks some
   local report = {
-    verdict = self.window and #asked == #self.window.nodes and "complete" or "partial", received = self.held.received,
-    duplicates = self.held.duplicates, requests = self.requests, unseen = 0, pages = 0, passes = 0,
+    verdict = self.window and #asked == #self.window.nodes and tree.verdict or "partial", received = self.held.received,
+    duplicates = self.held.duplicates, requests = tree.requests, unseen = 0, pages = 0, passes = 0,
     accounts = #asked, parts = {}, skipped = table.move(self.skipped, 1, #self.skipped, 1, {}),
   }
-  local first, last = 0, 0
+  local first, last = self.window and 0, self.window and 0
   for place, part in ipairs(asked) do
     local own = window.report_of(part)
     if self.skips[part.node] then own.verdict = "partial" end
@@ -169,8 +186,10 @@ function Across:wanted()
   return self.most_received and math.max(self.most_received - self.held.received, 0)
 end
 
---- The size of the pages of an account, where it is another than the server says.
-function Across:size(node) return self.window and self.window:size(node) end
+--- The size of the pages of an account, where it is another than the server says; a digest of the accounts before it.
+function Across:size(node)
+  if self.window then return self.window:size(node), node and self.before[node] end
+end
 
 function Across:close()
   self.closed = true
@@ -186,7 +205,7 @@ function M.open(client, call, walk_options, given, resumed, room)
   return setmetatable({
     client = client, call = call, walk_options = walk_options, resumed = resumed, on_error = given.on_error, shard = given.shard,
     exact = given.exact, unordered = given.unordered and not given.exact, most_received = walk_options.limit, room = room,
-    at_once = core.options(client).max_in_flight, seen = core.seen(), requests = 0,
+    at_once = core.options(client).max_in_flight, seen = core.seen(), strict = given.strict,
     held = { kept = 0, received = 0, duplicates = 0 }, skips = {}, skipped = {}, named = setmetatable({}, { __mode = "k" }),
   }, Across)
 end

@@ -1,7 +1,7 @@
 --- Cursors: where a list was left, as a short text, so that another run goes on there. Nothing here waits.
--- `calira1.<fingerprint>.<page>[x<size>].<id>[.<account>]`: the fingerprint is of what the list asks for, so that a cursor is not taken for
--- another list's; the size is that of a page where the server says another; an id is `-` (none), `i` and a whole number, or `s` and a text
--- in hexadecimal.
+-- `calira1.<fingerprint>.<page>[x<size>].<id>[.<account>.<before>]`: the fingerprint is of what the list asks for, so that a cursor is not
+-- taken for another list's; the size is that of a page where the server says another; an id is `-` (none), `i` and a whole number, or `s`
+-- and a text in hexadecimal; `before` is a digest of the accounts that were read before this one.
 
 local core <const> = require "calira.core"
 
@@ -49,16 +49,16 @@ local function refuse(message)
   core.raise("argument", "resume: " .. message)
 end
 
---- What a cursor says: `page`, `size`, `id`, `node` (the id of an account).
+--- What a cursor says: `page`, `size`, `id`, `node` (the id of an account), `before` ("" where it does not say).
 local function read(text, mark)
   if type(text) ~= "string" then refuse(("a cursor is a text (got %s)"):format(type(text))) end
-  local made, page, size, id, node = text:match "^calira1%.(%x+)%.(%d+)x?(%d*)%.([%w%-]+)%.?([%w%-]*)$"
+  local made, page, size, id, node, before = text:match "^calira1%.(%x+)%.(%d+)x?(%d*)%.([%w%-]+)%.?([%w%-]*)%.?(%x*)$"
   page = page and math.tointeger(tonumber(page))
   local good, last = read_id(id or "?")
   local placed, account = read_id(node or "?")
   if not (good and placed and page and page >= 1 and page < 1 << 40) then refuse(("%q is no cursor"):format(text:sub(1, 80))) end
   if made ~= mark then refuse "the cursor was made by a list with other parameters" end
-  return { page = page, size = math.tointeger(tonumber(size)), id = last, node = account }
+  return { page = page, size = math.tointeger(tonumber(size)), id = last, node = account, before = before }
 end
 
 --- Puts what a cursor says, if there is one, into the options of the walk that goes on.
@@ -68,8 +68,8 @@ function M.apply(resumed, walk_options)
 end
 
 --- Reads the option `resume` and makes the function that writes cursors of this list.
----@return table? resumed `page`, `size`, `id`, `node`
----@return function? cursor(page, id, node, size) → text; nil where the list has none. Raises kind `argument`.
+---@return table? resumed `page`, `size`, `id`, `node`, `before`
+---@return function? cursor(page, id, node, size, before) → text; nil where the list has none. Raises kind `argument`.
 function M.open(call, options)
   for _, name in ipairs { "page", "exact", "unordered" } do
     if options[name] then
@@ -79,12 +79,14 @@ function M.open(call, options)
   end
   local mark = ("%016x"):format(core.digest(request_of(call, options))) -- tells requests apart, protects nothing
   local resumed = options.resume ~= nil and read(options.resume, mark) or nil
-  return resumed, function(page, id, node, size)
+  return resumed, function(page, id, node, size, before)
     local from = resumed or { page = 1 }
     if not page then page, id, size = from.page, from.id, from.size end
+    if not node then before = from.before end
     local account = node and write_id(node.id) or from.node and write_id(from.node)
     local place = size and page .. "x" .. size or page
-    return ("calira1.%s.%s.%s%s"):format(mark, place, write_id(id), account and "." .. account or "")
+    return ("calira1.%s.%s.%s%s%s"):format(mark, place, write_id(id), account and "." .. account or "",
+      account and before and before ~= "" and "." .. before or "")
   end
 end
 

@@ -38,11 +38,11 @@ function Details:request(route, id, account)
   return core.request(self.client, path, nil, route.scope, true)
 end
 
---- The request of an instrument's record: one for all bookings of it.
+--- The request of an instrument's record: one for all bookings of it; nil where the record names none, false where its id is of no use.
 function Details:instrument_of(record)
-  local named = type(record.equipment) == "table" and record.equipment.id
-  local id = options.id_text(record.equipment_id or record.asset_id or named)
-  if not id then return nil end
+  local named = record.equipment_id or record.asset_id or type(record.equipment) == "table" and record.equipment.id or nil
+  local id = options.id_text(named)
+  if not id then return named == nil and nil end -- nil, or false
   local request = self.instruments[id]
   if not request then
     request = self:request(self.routes.equipment, id)
@@ -62,7 +62,10 @@ function Details:enter(batch)
       entry.undetailed = not id
       entry.full = id and self:request(self.full, id, self.account or batch.node and options.id_text(batch.node))
     end
-    if self.with_equipment then entry.instrument = self:instrument_of(record) end
+    if self.with_equipment then
+      entry.instrument = self:instrument_of(record)
+      entry.undetailed = entry.undetailed or entry.instrument == false
+    end
   end
   self.window[#self.window + 1] = entry
 end
@@ -131,6 +134,7 @@ function Details:ask_forms()
       for _, named in ipairs(ok and type(full.custom_form_responses) == "table" and full.custom_form_responses or {}) do
         local id = options.id_text(named, self.routes.form_response.id)
         if id then forms[#forms + 1] = self:request(self.routes.form_response, id) end
+        if not id and type(named) == "table" and named[self.routes.form_response.id] ~= nil then entry.undetailed = true end
       end
       entry.forms = forms
     end

@@ -95,7 +95,7 @@ function M.open(client, call, options)
   if options.on_page then source = stages.observed(source, options.on_page) end
   if matches or where then source = stages.filtered(source, matches, where) end
   source = details.over(source, client, call, options, room)
-  local mark = cursor and function(page, id, node) return cursor(page, id, node, source:size(node)) end
+  local mark = cursor and function(page, id, node) return cursor(page, id, node, source:size(node)) end -- and what was before
   local list = core.list(source, {
     client = client, under = call.under ~= nil or nil,
     limit = options.limit, name = "GET " .. call.path, cursor = mark, finish = finisher(client, call.path, strict),
