@@ -12,7 +12,7 @@
 
 #include "base/numbers.h"
 
-static const double LONGEST = 1e9; /* seconds of Retry-After */
+static const double LONGEST = 3.2e9; /* seconds: a century */
 
 static const double LINE_MOST = 1.5;     /* calls in line; half of it is little enough to try one more */
 static const double SECOND_SHARE = 0.75; /* of max_in_flight, after the first calls: a bucket may be empty by then */

@@ -23,6 +23,21 @@ describe("the CSV writer", function()
     assert.is_nil(text:find "\27")
   end)
 
+  it("replaces an export, whatever its columns, and nothing else", function()
+    local path = folder .. "/a.csv"
+    csv.open(path, { source = "x" }):finish {}
+    csv.open(path, { source = "x", details = true }):finish {}
+    assert.matches("^id,.*,cost,", exports.read(path))
+    for _, text in ipairs { "name,grade\nAda,1\n", "\"", "id\n" } do
+      local file <close> = assert(io.open(path, "w"))
+      file:write(text)
+      file:flush()
+      local ok, message = pcall(csv.open, path, { source = "x" })
+      assert.same({ false, text }, { ok, exports.read(path) })
+      assert.matches("is no export", message, 1, true)
+    end
+  end)
+
   it("goes on behind a row with line breaks, and takes unchanged rows over as they are", function()
     local path = folder .. "/a.csv"
     local writer = csv.open(path, { source = "x" })

@@ -3,7 +3,7 @@
 
 local calira = require "calira"
 local helper = require "spec.support.helper"
-local tree = require "calira.accounts.tree"
+local build = require("calira.accounts.tree").build
 local warnings = require "spec.support.warnings"
 
 local LABS_OF_201 <const> = { 104, 105, 106, 107, 108, 109, 110, 111, 112, 101, 113 } -- the tree's order: departments, then its own
@@ -381,7 +381,7 @@ describe("what is known of several", function()
     for i = 1, 2 do
       local accounts = client:accounts():collect()
       if i == 2 then table.sort(accounts, function(a, b) return a.id > b.id end) end
-      trees[i] = tree.build(accounts, client):find(201)
+      trees[i] = build(accounts, client):find(201)
     end
     local got, list = {}, client:bookings { under = trees[1] }
     for b in list do

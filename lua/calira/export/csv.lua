@@ -88,11 +88,15 @@ end
 -- ── Opening ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 --- Where each row of the export before begins, by id, so that an unchanged one is taken from there. Only where its columns are the same.
+--- Raises a text where the file is there and is no export: it may be somebody's work.
 function Csv:index_before()
   local file = not self.in_place and io.open(self.path, "rb")
   if not file then return end
-  if read_row(file) ~= self.header then
+  local header = read_row(file)
+  if header ~= self.header then
+    local foreign = file:seek "end" > 0 and not (header and header:find(table.concat(row.SUMMARY, ","), 1, true) == 1)
     file:close()
+    if foreign then error(("%s is there and is no export: give this one a file of its own, or remove it"):format(self.path), 0) end
     return
   end
   local place = file:seek()
