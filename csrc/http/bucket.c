@@ -19,7 +19,7 @@ static const double CREEP = 0.01;        /* calls a second each second: what is 
 static const double MARGIN = 0.97;       /* of what was measured */
 static const double ENOUGH = 20;         /* accepted calls that measure a rate */
 static const double DECREASE = 0.7;      /* where there were fewer */
-static const double LEAST_RATE = 0.1;
+static const double LEAST_RATE = 0.1, MOST_RATE = 1e4;
 static const double VAIN = 0.75;                /* of what was let in before, and of the share that was refused */
 static const int TRUCE = 64, MOST_TRUCE = 1024; /* accepted calls between vain attempts */
 static const double TRUCE_GROWTH = 0.02;        /* for each call, meanwhile */
@@ -111,7 +111,7 @@ static void grow_rate(struct bucket *b, int64_t now) {
     double share = least(most(b->paced / GROWTH_CALLS, seconds(b->to, now) / GROWTH_SECONDS), 2);
     double guess = b->first_accepted < FEW ? FEW_GROWTH : GUESS_GROWTH;
     b->rate *= 1 + (b->truce > 0 ? TRUCE_GROWTH : b->measured ? GROWTH * share * share : guess);
-    b->rate += CREEP * seconds(b->grown, now);
+    b->rate = least(b->rate + CREEP * seconds(b->grown, now), MOST_RATE);
     b->grown = now;
 }
 

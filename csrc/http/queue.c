@@ -248,9 +248,10 @@ static void give_up(struct queue *n) {
     int64_t now = timer_now(), held = n->throttle.held;
     if (held <= now || held - now <= timer_span(n->retry.max_wait))
         return;
+    int64_t seconds = (held - now + NS_PER_SECOND - 1) / NS_PER_SECOND; /* rounded up */
     while (!link_alone(&n->waiting)) {
         struct call *c = link_owner(n->waiting.next, struct call, link);
-        c->retry_after = (double)((held - now + NS_PER_SECOND - 1) / NS_PER_SECOND);
+        c->retry_after = (double)seconds;
         call_end(c, OUTCOME_LIMITED);
     }
 }

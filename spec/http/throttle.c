@@ -247,6 +247,17 @@ static void comes_back(void) {
     CHECK(now - from < 120 * S, "400 calls took %g s", (double)(now - from) / 1e9);
 }
 
+/* One stray refusal before anything was let in, then room: the rate that is left of it stays a number. */
+static void stays_finite(void) {
+    struct throttle t = begin(8, 0, true);
+    int64_t now = S;
+    for (int i = 0; i < 9000; i++, now += 2 * MS) {
+        throttle_started(&t, now);
+        end(&t, now + 20 * MS, i ? THROTTLE_OK : THROTTLE_REFUSED, -1);
+    }
+    CHECK(throttle_rate(&t) <= 1e4, "rate %g", throttle_rate(&t));
+}
+
 /* Whatever comes: the limit is in its range, the rate a number, and no wait is longer than what was asked for, and a
  * call's own turn. */
 static void anything(uint64_t seed) {
@@ -295,6 +306,7 @@ int main(int argc, char **argv) {
     ceilings();
     quota();
     comes_back();
+    stays_finite();
     for (uint64_t seed = 1; seed <= 2000; seed++)
         anything(seed);
     tiny(50);
