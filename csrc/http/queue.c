@@ -244,11 +244,8 @@ static void begin_deadlines(struct queue *n, int64_t when, int count) {
 }
 
 /* Where the service asked all to keep away for longer than one may be made to wait, no call waits: each is told until when. */
-static void give_up(struct queue *n) {
-    int64_t now = timer_now(), held = n->throttle.held;
-    if (held <= now || held - now <= timer_span(n->retry.max_wait))
-        return;
-    int64_t seconds = (held - now + NS_PER_SECOND - 1) / NS_PER_SECOND; /* rounded up */
+static void give_up(struct queue *n, int64_t pause) {
+    int64_t seconds = (pause + NS_PER_SECOND - 1) / NS_PER_SECOND; /* rounded up */
     while (!link_alone(&n->waiting)) {
         struct call *c = link_owner(n->waiting.next, struct call, link);
         c->retry_after = (double)seconds;
@@ -279,10 +276,13 @@ static int room(struct queue *n) {
 void queue_dispatch(struct queue *n) {
     if (n->closed)
         return;
-    give_up(n);
     int count;
     while (!link_alone(&n->waiting) && (count = room(n)) > 0) {
         int64_t now = timer_now(), next = throttle_next(&n->throttle, now);
+        if (n->throttle.held - now > timer_span(n->retry.max_wait)) {
+            give_up(n, n->throttle.held - now);
+            break;
+        }
         if (n->paused_until > next)
             next = n->paused_until;
         if (next > now)

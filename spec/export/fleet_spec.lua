@@ -166,7 +166,7 @@ describe("an export to PostgreSQL", function()
     local writer = require("calira.export.postgres.writer").open(queue, lab)
     local record = { id = "1'\\", note = "a\0\\", cost = "1e9", start_time = "'; --" }
     writer:write({
-      { id = record.id, values = record, json = json.encode(record), summary = "s", fetched = true },
+      { id = record.id, values = record, record = record, json = json.encode(record), summary = "s", fetched = true },
       { id = 7, values = { id = 7 }, json = "{}", summary = "a" }, { id = "7", values = { id = "7" }, json = "{}", summary = "b" },
       { values = {}, json = "{}", summary = "c" },
     }, "c'?")

@@ -9,7 +9,7 @@
 --   unseen()      how many bookings this run did not see; absent where it cannot tell
 --   finish{ gone, labs }  ends the run: counts of `rows` and `gone`
 --   close()       lets everything go, also in the middle
--- A row has `id` (nil: none), `values` (column → value), `record`, `json` (the record's text), `summary` (digest), `fetched` (its details
+-- A row has `id` (nil: none), `values` (column → value), `record`, `json` (as the list had it), `summary` (digest), `fetched` (its details
 -- came in this run), `known`.
 
 local calira <const> = require "calira"
@@ -53,7 +53,7 @@ function Export:fetch(each)
   local ok, full = pcall(self.client.booking, self.client, each.id)
   if ok then
     for name, value in pairs(full) do each.record[name] = value end
-    each.json, each.fetched = json.encode(each.record), true
+    each.fetched = true
   elseif calira.is_error(full) and full.kind == "not_found" then
     each.gone = true
   else

@@ -57,7 +57,7 @@ local function upsert(rows, columns, walk, fetched)
     local values = {}
     for j, name in ipairs(columns) do values[j] = M.literal(name, each.values[name]) end
     values[#values + 1] = session.quote(each.summary)
-    values[#values + 1] = session.quote(M.raw(each.json))
+    values[#values + 1] = session.quote(M.raw(fetched and json.encode(each.record) or each.json))
     values[#values + 1] = session.quote(walk)
     if fetched then values[#values + 1] = session.quote(each.summary) end
     tuples[i] = "(" .. table.concat(values, ", ") .. ")"
