@@ -67,12 +67,9 @@ static bool slowed_in_vain(const struct bucket_span *before, const struct bucket
 }
 
 static bool truce_holds(struct bucket *b) {
-    if (b->truce > 0 && b->marks > 0) {
-        if (b->refused <= TRUCE_BROKEN * b->vain_share * (b->accepted + b->refused) + 1)
-            return true;
+    if (b->truce > 0 && b->refused > TRUCE_BROKEN * b->vain_share * (b->accepted + b->refused) + 1)
         b->truce = 0;
-    }
-    return false;
+    return b->truce > 0;
 }
 
 /* After a later one. */

@@ -247,6 +247,25 @@ static void comes_back(void) {
     CHECK(now - from < 120 * S, "400 calls took %g s", (double)(now - from) / 1e9);
 }
 
+/* Each fifth call refused until slowing down proves vain, then every call: a truce is over where nothing is let in. */
+static void truce_ends(void) {
+    struct throttle t = begin(8, 0, true);
+    int64_t now = S;
+    for (int i = 1; i < 4000 && t.bucket.truce == 0; i++, now += 20 * MS) {
+        throttle_started(&t, now);
+        end(&t, now + 20 * MS, i % 5 ? THROTTLE_OK : THROTTLE_REFUSED, -1);
+        int64_t next = throttle_next(&t, now + 20 * MS);
+        now = next > now ? next : now;
+    }
+    CHECK(t.bucket.truce > 0, "slowing down was never found to be in vain");
+    double before = throttle_rate(&t);
+    for (int i = 0; i < 10; i++, now += S) {
+        throttle_started(&t, now);
+        end(&t, now + 20 * MS, THROTTLE_REFUSED, -1);
+    }
+    CHECK(throttle_rate(&t) < before / 2, "rate %g, before %g", throttle_rate(&t), before);
+}
+
 /* One stray refusal before anything was let in, then room: the rate that is left of it stays a number. */
 static void stays_finite(void) {
     struct throttle t = begin(8, 0, true);
@@ -307,6 +326,7 @@ int main(int argc, char **argv) {
     quota();
     comes_back();
     stays_finite();
+    truce_ends();
     for (uint64_t seed = 1; seed <= 2000; seed++)
         anything(seed);
     tiny(50);
