@@ -70,8 +70,8 @@ static bool fill(lua_State *L, struct list *l, int base, lua_KFunction k) {
     return false;
 }
 
-/* Pushes the next record, which the batch holds. Runs no other code; the record counts as delivered only after commit(), so that
- * an error in between leaves it to be read again. The caller has made room on the stack. */
+/* Pushes the next record, which the batch holds. Runs no other code; the record is delivered only by commit() or hold(), so that an
+ * error in between leaves it to be read again. The caller has made room on the stack. */
 static void push_record(lua_State *L, const struct list *l) {
     lua_getiuservalue(L, 1, LIST_BATCH);
     lua_rawgeti(L, -1, l->place + 1);
@@ -84,6 +84,19 @@ static void commit(lua_State *L, struct list *l) {
     lua_setiuservalue(L, 1, LIST_LAST);
     l->place++;
     l->delivered++;
+}
+
+/* The record on the top is in an array that the caller gets later, or never: until then the cursor stays before it. */
+static void hold(lua_State *L, struct list *l) {
+    if (l->held == 0) {
+        lua_getiuservalue(L, 1, LIST_LAST);
+        lua_setiuservalue(L, 1, LIST_MARK);
+        lua_getiuservalue(L, 1, LIST_NODE);
+        lua_setiuservalue(L, 1, LIST_MARK_NODE);
+        l->mark_page = l->page;
+    }
+    commit(L, l);
+    l->held++;
 }
 
 /* A reached limit ends the list at once, so that nothing goes on in flight. */
@@ -148,11 +161,12 @@ static void push_gathered(lua_State *L, int gathered) {
     lua_rawset(L, gathered);
 }
 
-/* This coroutine has got what it gathered. */
-static void drop_gathered(lua_State *L, int gathered) {
+/* The caller gets what this coroutine gathered: the array in slot 2. */
+static void release(lua_State *L, struct list *l, int gathered) {
     lua_pushthread(L);
     lua_pushnil(L);
     lua_rawset(L, gathered);
+    l->held -= (lua_Integer)lua_rawlen(L, 2);
 }
 
 /* Slots: the list, the array, the nodes, what coroutines collect. */
@@ -167,9 +181,9 @@ static int collect_k(lua_State *L, int status, lua_KContext ctx) {
         push_record(L, l);
         lua_pushvalue(L, -1);
         lua_rawseti(L, 2, ++count);
-        commit(L, l);
+        hold(L, l);
     }
-    drop_gathered(L, 4);
+    release(L, l, 4);
     lua_getiuservalue(L, 1, LIST_OPTIONS);
     bool under = lua_getfield(L, -1, "under") != LUA_TNIL;
     lua_settop(L, under ? 3 : 2);
@@ -237,7 +251,7 @@ static void take_rest(lua_State *L, struct list *l) {
         push_record(L, l);
         lua_pushvalue(L, -1);
         lua_rawseti(L, 2, ++count);
-        commit(L, l);
+        hold(L, l);
         lua_pop(L, 1);
     }
 }
@@ -268,7 +282,7 @@ static int pages_k(lua_State *L, int status, lua_KContext ctx) {
         source_advance(L, l, ctx, pages_k);
         lua_settop(L, 2);
     }
-    drop_gathered(L, lua_upvalueindex(2));
+    release(L, l, lua_upvalueindex(2));
     if (state == OVER) {
         lua_pushnil(L);
         return 1;
@@ -331,7 +345,8 @@ static int list_report(lua_State *L) {
     return 1;
 }
 
-/* list:cursor(): a text to go on after the record delivered last, or nil. */
+/* list:cursor(): a text to go on after the record delivered last, or nil. Where an array is under way, or was given up, it is that
+ * before the array's first record. */
 static int list_cursor(lua_State *L) {
     struct list *l = check(L);
     lua_getiuservalue(L, 1, LIST_OPTIONS);
@@ -339,16 +354,18 @@ static int list_cursor(lua_State *L) {
         lua_pushnil(L);
         return 1;
     }
-    if (l->page)
-        lua_pushinteger(L, l->page);
+    bool held = l->held > 0;
+    lua_Integer page = held ? l->mark_page : l->page;
+    if (page)
+        lua_pushinteger(L, page);
     else
         lua_pushnil(L);
-    if (lua_getiuservalue(L, 1, LIST_LAST) == LUA_TTABLE)
+    if (lua_getiuservalue(L, 1, held ? LIST_MARK : LIST_LAST) == LUA_TTABLE)
         lua_getfield(L, -1, "id");
     else
         lua_pushnil(L);
     lua_remove(L, -2);
-    lua_getiuservalue(L, 1, LIST_NODE);
+    lua_getiuservalue(L, 1, held ? LIST_MARK_NODE : LIST_NODE);
     lua_call(L, 3, 1);
     return 1;
 }

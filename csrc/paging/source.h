@@ -12,8 +12,9 @@
 
 #define LIST "calira.list"
 
-/* User values. OPTIONS is the table given to core.list; LAST the record delivered last; READER who is in the source;
- * COLLECTED what collect() has so far, by coroutine, so that an interrupt loses nothing. */
+/* User values. OPTIONS is the table given to core.list; LAST the record taken last; READER who is in the source; COLLECTED what
+ * collect() has so far, by coroutine, so that an interrupt loses nothing; MARK and MARK_NODE are LAST and NODE as they were
+ * before the first of the records that are held. */
 enum {
     LIST_SOURCE = 1,
     LIST_OPTIONS,
@@ -23,7 +24,9 @@ enum {
     LIST_ERROR,
     LIST_READER,
     LIST_COLLECTED,
-    LIST_VALUES = 8
+    LIST_MARK,
+    LIST_MARK_NODE,
+    LIST_VALUES = 10
 };
 
 enum list_state { LIST_OPEN, LIST_ENDED, LIST_FAILED, LIST_CLOSED };
@@ -40,7 +43,9 @@ struct list {
     lua_Integer page;        /* the server's number of the batch's page */
     bool part;               /* more of this page follows */
     lua_Integer limit;       /* -1: none */
-    lua_Integer delivered;
+    lua_Integer delivered;   /* to a reader, or into the array that one has under way */
+    lua_Integer held;        /* of these, in arrays that their callers have not got yet */
+    lua_Integer mark_page;   /* `page` before the first of these */
     bool unread; /* records were left in the batch when the list was closed or its limit reached */
 };
 

@@ -317,7 +317,8 @@ function List:progress() end
 ---@return calira.Report
 function List:report() end
 
---- Where it is: `resume` goes on from there. Nil for a list that cannot be resumed.
+--- Where it is: `resume` goes on from there. Nil for a list that cannot be resumed. While an array of `collect` or `pages` is under way,
+--- and where it failed, that is before its first record.
 ---@return string?
 function List:cursor() end
 
