@@ -213,7 +213,7 @@
 ---@field organisations calira.Node[]
 ---@field independent_labs calira.Node[] labs of no organisation
 ---@field orphans calira.Node[] what they belong to is not visible
----@field by_id table<integer|string, calira.Node>
+---@field by_id table<integer|string, calira.Node> by 7 as well as by "7"
 ---@field cycles calira.Node[][] accounts that bad data puts under themselves
 local Tree = {}
 

@@ -126,6 +126,16 @@ describe("tree.build", function()
     assert.same({ 2 }, ids(tree.by_id[1].labs))
   end)
 
+  it("takes an id for the same as a number and as a text", function()
+    local tree = build { organisation("1", "U"), lab("211", "A", 1), lab(3, "B", "1"), lab("211", "again", 1), lab("x", "C", "01") }
+    assert.same({ "211", 3 }, ids(tree.by_id[1].labs))
+    assert.same({ "x" }, ids(tree.orphans))
+    for key, name in pairs { [211] = "A", ["211"] = "A", [211.0] = "A", [3] = "B", ["3"] = "B", x = "C" } do
+      assert.equal(name, tree:find(key).name)
+    end
+    for _, id in ipairs { "01", "1.0", " 1", "0x1", 2, 1.5, "-1" } do assert.is_nil(tree.by_id[id]) end
+  end)
+
   it("keeps accounts without an id apart", function()
     local tree = build { organisation(1, "U"), lab(nil, "A", 1), lab(nil, "B", 1), lab(1e300, "C", 1) }
     assert.equal(3, #tree:labs())

@@ -51,9 +51,19 @@ local function reference(value)
   return value
 end
 
+--- Of the nodes by id: 7 finds "7" and the other way round, since JSON may write an id as a number here and as a text there.
+local either_form <const> = {
+  __index = function(by_id, id)
+    local number = math.tointeger(tonumber(id))
+    local text = number and tostring(number)
+    if not number or type(id) == "string" and id ~= text then return nil end
+    return rawget(by_id, type(id) == "string" and number or text)
+  end,
+}
+
 --- Nodes in the order of the accounts, and by id. Of an account listed twice the first is taken.
 local function nodes_of(accounts)
-  local nodes, by_id = {}, {}
+  local nodes, by_id = {}, setmetatable({}, either_form)
   for _, account in ipairs(accounts) do
     local id = account.id                                           -- no id: it hangs where it says, but nothing hangs under it
     local usable = math.type(id) == "integer" or type(id) == "string"
@@ -231,12 +241,6 @@ end
 
 -- ── Finding ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-local function by_id(tree, id)
-  local node = tree.by_id[id]
-  if not node and type(id) == "string" and id:find("^%d+$") then node = tree.by_id[tonumber(id)] end
-  return node
-end
-
 local function by_name(tree, text)
   tree._names = tree._names or names.index(tree:walk())
   local found = names.matches(tree._names, text)
@@ -256,11 +260,11 @@ end
 ---@return table node raises kind `argument` where none fits, with the nearest names, or several, with their paths
 function Tree:find(key)
   local kind = type(key)
-  if kind == "string" then return by_id(self, key) or by_name(self, key) end
+  if kind == "string" then return self.by_id[key] or by_name(self, key) end
   if kind ~= "table" and not math.tointeger(key) then
     core.raise("argument", ("expected an account as a node, an id, a name or a path, got %s"):format(kind == "number" and key or kind))
   end
-  local node = by_id(self, kind == "table" and key.id or key)
+  local node = self.by_id[kind == "table" and key.id or key]
   if node then return node end
   for own in self:walk() do
     if own == key then return own end                               -- a node whose id does not serve

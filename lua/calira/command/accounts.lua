@@ -2,9 +2,9 @@
 
 local lists <const> = require "calira.command.support.lists"
 
---- The ids of an account and of all that is under it.
+--- The ids, as texts, of an account and of all that is under it.
 local function ids_under(node, ids)
-  ids[node.id] = true
+  ids[tostring(node.id)] = true
   for _, child in ipairs(node.departments or {}) do ids_under(child, ids) end
   for _, child in ipairs(node.labs or {}) do ids_under(child, ids) end
   return ids
@@ -12,10 +12,10 @@ end
 
 --- The list of accounts has no filter: --lab and --under are applied here.
 local function open(client, options)
-  local ids = options.under and ids_under(options.under, {}) or options.account and { [options.account] = true }
+  local ids = options.under and ids_under(options.under, {}) or options.account and { [tostring(options.account)] = true }
   local where = options.where
   options.under, options.account = nil, nil
-  if ids then options.where = function(record) return ids[record.id] and (not where or where(record)) end end
+  if ids then options.where = function(record) return ids[tostring(record.id)] and (not where or where(record)) end end
   return client:accounts(options)
 end
 
