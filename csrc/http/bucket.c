@@ -19,6 +19,10 @@ static const double CREEP = 0.01;        /* calls a second each second: what is 
 static const double MARGIN = 0.97;       /* of what was measured */
 static const double ENOUGH = 20;         /* accepted calls that measure a rate */
 static const double DECREASE = 0.7;      /* where there were fewer */
+static const int SHUT = 2;               /* refusals in a row, after as many calls as these were let in: */
+static const double KNOWN = 10;
+static const double FIRST_PAUSE = 2,
+                    WIDER = 11; /* times the backoff, 0.5 s: windows of 1, 10, 60 s end before 1, 11, 60 s */
 static const double LEAST_RATE = 0.1, MOST_RATE = 1e4;
 static const double VAIN = 0.75;                /* of what was let in before, and of the share that was refused */
 static const int TRUCE = 64, MOST_TRUCE = 1024; /* accepted calls between vain attempts */
@@ -112,7 +116,35 @@ static void grow_rate(struct bucket *b, int64_t now) {
     b->grown = now;
 }
 
+bool bucket_shut(const struct bucket *b) {
+    return b->shut >= SHUT && b->let_in >= KNOWN;
+}
+
+int64_t bucket_reopens(const struct bucket *b, bool told, double backoff, double longest) {
+    if (!bucket_shut(b) || (told && b->shut == SHUT))
+        return INT64_MIN;
+    double pause = FIRST_PAUSE * backoff;
+    for (int i = SHUT; i < b->shut && pause < longest; i++)
+        pause *= WIDER;
+    return b->shut_since + (int64_t)(least(pause, longest) * NS_PER_SECOND);
+}
+
+/* A window of the limit has begun: from one beginning to the next, the service lets in as many as it lets in. */
+static void reopen(struct bucket *b, int64_t started) {
+    b->rate = most(least(b->rate, MARGIN * b->let_in / most(seconds(b->reopened, started), 1e-3)), LEAST_RATE);
+    b->measured = b->measured || b->let_in >= ENOUGH;
+    b->truce = 0;
+    b->reopened = b->opened = started;
+    b->let_in = b->running = b->refused = 0;
+}
+
 void bucket_accepted(struct bucket *b, int64_t started, int64_t now) {
+    if (started > b->to) {
+        if (bucket_shut(b) && b->shut > SHUT) /* a pause of a second may have been another client's doing */
+            reopen(b, started);
+        b->shut = 0;
+    }
+    b->let_in++;
     if (started <= b->to) { /* it was in flight when another was refused */
         b->accepted++;
         b->refused_start = later(b->refused_start, started);
@@ -147,8 +179,15 @@ void bucket_refused(struct bucket *b, int64_t started, int64_t now, int64_t held
         return;
     }
     b->refused++;
-    b->from = b->opened;
+    bool again = b->refusals > 0 && b->marks == 0;
+    b->shut = again ? b->shut + 1 : 1;
+    if (!again)
+        b->shut_since = now;
     b->to = b->filled = b->grown = now;
+    b->tokens = b->paced = 0;
+    if (bucket_shut(b))
+        return; /* it says nothing of a pace */
+    b->from = b->opened;
     b->refused_start = started;
     b->accepted = b->running;
     if (b->refusals == 0)
@@ -161,7 +200,6 @@ void bucket_refused(struct bucket *b, int64_t started, int64_t now, int64_t held
     }
     if (b->refusals < 2)
         b->refusals++;
-    b->tokens = b->paced = 0;
     b->marks = 0;
 }
 
@@ -176,7 +214,7 @@ int64_t bucket_next(struct bucket *b, int64_t now, int64_t at) {
 
 void bucket_started(struct bucket *b, int64_t now) {
     if (b->opened == INT64_MIN)
-        b->opened = now;
+        b->opened = b->reopened = now;
     if (b->rate > 0) {
         fill(b, now);
         b->tokens--;

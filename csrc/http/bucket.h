@@ -31,6 +31,10 @@ struct bucket {
     struct bucket_span span;           /* the one before */
     double vain_share;                 /* of refusals, when slowing down was found to be in vain */
     int truce, truce_calls;            /* calls until refusals slow again; the same after the next vain attempt */
+    int shut;                          /* refusals, one after the other's answer, with nothing let in between */
+    int64_t shut_since;                /* the first of them */
+    int64_t reopened;                  /* after many, something was let in; before the first time, the first call */
+    double let_in;                     /* since then */
     double paced;                      /* those that had to wait for their turn, since the latest refusal */
     int64_t grown;                     /* the rate is of this time */
     int64_t mark[BUCKET_MARKS];        /* starts of the calls accepted since the latest refusal, a ring */
@@ -50,5 +54,12 @@ void bucket_accepted(struct bucket *b, int64_t started, int64_t now);
 
 /* A 429 came; no call starts before `held`, as it said. */
 void bucket_refused(struct bucket *b, int64_t started, int64_t now, int64_t held);
+
+/* Whether the service lets nothing in at all, though it had let many in: the window of its limit is used up. */
+bool bucket_shut(const struct bucket *b);
+
+/* The time before which it is not worth asking then. told: the service said when to come back, which is believed once; backoff,
+ * longest: seconds, the pause before a first retry, and the longest of all. */
+int64_t bucket_reopens(const struct bucket *b, bool told, double backoff, double longest);
 
 #endif

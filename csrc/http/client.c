@@ -155,6 +155,7 @@ static void read_options(lua_State *L, struct client *c) {
         .max_wait = n->retry.max_wait,
         .adaptive = flag(L, "adaptive"),
         .shared = flag(L, "limits"),
+        .backoff = n->retry.base,
     };
     throttle_init(&n->throttle, &limits);
     n->token_from_lua = flag(L, "token_from_lua");

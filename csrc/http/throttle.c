@@ -30,7 +30,7 @@ void throttle_init(struct throttle *t, const struct throttle_config *config) {
 }
 
 int throttle_limit(const struct throttle *t) {
-    return t->limit;
+    return bucket_shut(&t->bucket) ? 1 : t->limit;
 }
 
 int64_t throttle_latency(const struct throttle *t) {
@@ -205,9 +205,10 @@ void throttle_ended(struct throttle *t, const struct throttle_event *e) {
         return;
     if (e->kind == THROTTLE_REFUSED && t->config.shared)
         return;
-    if (e->kind == THROTTLE_REFUSED)
+    if (e->kind == THROTTLE_REFUSED) {
         bucket_refused(&t->bucket, e->started, e->now, t->held);
-    else if (e->kind == THROTTLE_OVERLOADED)
+        hold(t, bucket_reopens(&t->bucket, e->retry_after >= 0, t->config.backoff, t->config.max_wait));
+    } else if (e->kind == THROTTLE_OVERLOADED)
         overloaded(t, e);
     else
         bucket_accepted(&t->bucket, e->started, e->now);

@@ -14,9 +14,10 @@ struct throttle_config {
     int max_in_flight; /* at least 1 */
     double rate;       /* calls a second at the most; 0: no bound */
     double
-        max_wait;  /* seconds: a reset that is further away is not waited for, the answer to the next call will tell */
-    bool adaptive; /* false: nothing but these two limits, and Retry-After */
-    bool shared;   /* several clients share a rate, which is learnt elsewhere: refusals teach this one none */
+        max_wait;   /* seconds: a reset that is further away is not waited for, the answer to the next call will tell */
+    bool adaptive;  /* false: nothing but these two limits, and Retry-After */
+    bool shared;    /* several clients share a rate, which is learnt elsewhere: refusals teach this one none */
+    double backoff; /* seconds before a first retry */
 };
 
 enum throttle_kind {

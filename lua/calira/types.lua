@@ -564,7 +564,7 @@ function Generator:close() end
 ---@field deadline? number seconds for a call with all its retries and waits, from when the client's own limits let it go; none
 ---@field retries? integer after the first attempt of a GET; 4
 ---@field backoff? calira.Backoff the pauses between attempts; `{ base = 0.5, max = 30 }`
----@field max_wait? number the longest wait that a server may ask for, in seconds; 60
+---@field max_wait? number the longest wait that a server may ask for, or that is taken where it refuses all and does not say, in seconds; 60
 ---@field max_in_flight? integer calls at once at the most; 8
 ---@field rate? number calls a second at the most; none
 ---@field adaptive? boolean below these two, follow what the service can take; true

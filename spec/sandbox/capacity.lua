@@ -1,4 +1,4 @@
--- How much the service can do: a token bucket that refuses calls, and workers before whom calls stand in line. Both are
+-- How much the service can do: a token bucket or a window that refuses calls, and workers before whom calls stand in line. All are
 -- kept in a scenario's state. Neither needs a timer: the bucket is filled when it is asked, and a call that comes is
 -- told at once when a worker will be free for it.
 local capacity = {}
@@ -27,6 +27,22 @@ function capacity.refused_for(state, bucket)
   end
   state.refused = state.refused + 1
   return (1 - b.tokens) / bucket[1]
+end
+
+-- Takes a place of a call in the window, { calls, seconds }, the first of which begins with the first call: nil, or, where all
+-- are taken, the seconds until the next one begins.
+function capacity.closed_for(state, window)
+  local time = now()
+  local w = state.window or { from = time, taken = 0 }
+  state.window = w
+  local over = math.floor((time - w.from) / window[2])
+  if over > 0 then w.from, w.taken = w.from + over * window[2], 0 end
+  if w.taken < window[1] then
+    w.taken = w.taken + 1
+    return nil
+  end
+  state.refused = state.refused + 1
+  return w.from + window[2] - time
 end
 
 -- How each kind of header says what is left: `left` calls, and whole seconds until the bucket is full again. The policy

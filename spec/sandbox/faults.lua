@@ -50,9 +50,8 @@ local function every(call, n)
   return call.number % n == 0
 end
 
--- A call for which the bucket has no token: 429, with Retry-After in whole seconds unless the scenario wants none.
-local function over_limit(call, bucket)
-  local seconds = capacity.refused_for(call.state, bucket)
+-- A call that has to wait for so many seconds: 429, with Retry-After in whole seconds unless the scenario wants none.
+local function over_limit(call, seconds)
   if not seconds then return nil end
   local answer = faults.error(429)
   if call.keys.bucket429 ~= "none" then answer.headers["Retry-After"] = math.max(1, math.ceil(seconds)) end
@@ -64,7 +63,8 @@ end
 faults.before = {
   { "latency", function(_, ms) ngx.sleep(ms / 1000) end },
   { "jitter", function(call, ms) ngx.sleep(call.number * 7919 % 997 / 997 * ms / 1000) end },
-  { "bucket", over_limit },
+  { "bucket", function(call, bucket) return over_limit(call, capacity.refused_for(call.state, bucket)) end },
+  { "window", function(call, window) return over_limit(call, capacity.closed_for(call.state, window)) end },
   { "workers", function(call, workers) ngx.sleep(capacity.seconds_of_work(call.state, workers)) end },
   { "silence", function(call, n) if every(call, n) then ngx.sleep(600) end end },
   { "reset", function(call, n) if every(call, n) then ngx.exit(444) end end },

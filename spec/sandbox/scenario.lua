@@ -94,7 +94,7 @@ end
 local readers = {
   id = text, seed = number,
   latency = number, jitter = number,
-  bucket = capacity, bucket429 = one_of("seconds", "none"), ratelimit = one_of("ietf", "x"), workers = workers,
+  bucket = capacity, window = pair(number), bucket429 = one_of("seconds", "none"), ratelimit = one_of("ietf", "x"), workers = workers,
   bookings = number, accounts = number, large = pair(number), labs = set, hide = set, cycle = flag,
   per = number, percap_silent = number, total = total, perhdr = none_or_number, curhdr = none_or_number,
   past = one_of("last", "lastsilent", "empty", "404"), ignorepage = flag, emptypage = set, invisible = number,

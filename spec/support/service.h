@@ -34,6 +34,8 @@ struct scenario {
     double rate, burst;     /* token bucket; 0: none */
     bool retry_after;
     double window; /* s: rate is calls a window then, no bucket */
+    double says;   /* s: Retry-After, whatever the time until the window ends; 0: as it is */
+    bool anywhere; /* the first call comes anywhere in a window, not at its beginning */
     bool headers;
     int every;        /* each so many-th call is refused, whatever the pace */
     double refusals;  /* this share of the calls is */
@@ -44,9 +46,9 @@ struct scenario {
 };
 
 struct result {
-    double time;          /* s */
-    double refused, sent; /* calls */
-    double line;          /* average number in the service's line */
+    double time;                  /* s */
+    double refused, sent, failed; /* calls */
+    double line;                  /* average number in the service's line */
     double limit, limit_least, rate;
 };
 
@@ -82,7 +84,7 @@ static struct sim {
     uint64_t seed;
     int64_t now;
     double tokens;
-    int64_t filled;
+    int64_t filled, phase;
     int64_t worker_free[WORKERS];
     struct client clients[CLIENTS];
     struct result result;
@@ -114,7 +116,7 @@ static bool let_in(struct attempt *a) {
         return true;
     if (s->window > 0) {
         int64_t w = (int64_t)(s->window * 1e9);
-        if (sim.now / w != sim.filled / w)
+        if ((sim.now + sim.phase) / w != (sim.filled + sim.phase) / w)
             sim.tokens = s->rate;
         sim.filled = sim.now;
     } else {
@@ -124,13 +126,13 @@ static bool let_in(struct attempt *a) {
     bool in = sim.tokens >= 1;
     if (in)
         sim.tokens -= 1;
-    double wait =
-        s->window > 0 ? s->window - fmod((double)sim.now / 1e9, s->window) : fmax(0, (1 - sim.tokens) / s->rate);
+    double wait = s->window > 0 ? s->window - fmod((double)(sim.now + sim.phase) / 1e9, s->window)
+                                : fmax(0, (1 - sim.tokens) / s->rate);
     if (s->headers) {
         a->told = (struct ratelimit){(int64_t)s->rate, (int64_t)sim.tokens, ceil(wait), s->window > 0 ? s->window : -1};
     }
     if (!in && s->retry_after)
-        a->retry_after = ceil(wait);
+        a->retry_after = s->says > 0 ? s->says : ceil(wait);
     return in;
 }
 
@@ -232,6 +234,7 @@ static void finish(struct client *c, struct attempt *a) {
     double delay = retry_delay(&p, &now);
     if (delay < 0) { /* given up: here it starts over, so that the work is the same */
         a->retries = 0;
+        sim.result.failed++;
         delay = 0;
     } else
         a->retries++;
@@ -301,13 +304,15 @@ static void turn(struct client *c) {
 /* fixed: another max_in_flight, or 0. */
 static struct result simulate(const struct scenario *s, enum policy policy, int fixed, uint64_t seed) {
     struct scenario mine = with_defaults(s);
-    struct throttle_config config = {fixed ? fixed : mine.max_in_flight, 0, 60, policy != FIXED, false};
+    struct throttle_config config = {fixed ? fixed : mine.max_in_flight, 0, 60, policy != FIXED, false, 0.5};
     mine.max_in_flight = config.max_in_flight;
     memset(&sim, 0, sizeof sim);
     sim.s = &mine;
     sim.policy = policy;
     sim.seed = seed;
     sim.tokens = s->window > 0 ? s->rate : s->burst;
+    if (s->anywhere)
+        sim.phase = (int64_t)(dice() * s->window * 1e9);
     sim.result.limit_least = config.max_in_flight;
     for (int i = 0; i < mine.clients; i++) {
         struct client *c = &sim.clients[i];

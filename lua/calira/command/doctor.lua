@@ -9,6 +9,7 @@ local text <const> = require "calira.values.text"
 
 local SKEW <const> = 30 -- seconds that a clock may be off
 local SLOW <const> = 5  -- seconds
+local WORTH_TELLING <const> = 0.1 -- seconds waited for limits: less is a moment between calls
 
 local MONTHS <const> = {
   Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12,
@@ -129,10 +130,11 @@ local function look_at_limits(found, client, response)
   end
   table.sort(said)
   local stats = client:stats()
-  if stats.retries > 0 or stats.waited > 0 then
+  local busy <const> = stats.retries > 0 or stats.waited >= WORTH_TELLING
+  if busy then
     said[#said + 1] = ("%d of %d calls were tried again, %.1f s were waited"):format(stats.retries, stats.calls, stats.waited)
   end
-  if stats.retries == 0 and stats.waited == 0 then
+  if not busy then
     found:good("limits", #said > 0 and table.concat(said, ", ") or "none met, none announced")
   else
     found:note("limits", table.concat(said, ", "), "the service is busy, or was asked too often; calls are tried again by themselves")
