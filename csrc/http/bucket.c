@@ -18,7 +18,8 @@ static const double GROWTH_SECONDS = 50; /* or seconds of so many, if that is mo
 static const double CREEP = 0.01;        /* calls a second each second: what is very low must not take hours */
 static const double MARGIN = 0.97;       /* of what was measured */
 static const double ENOUGH = 20;         /* accepted calls that measure a rate */
-static const double DECREASE = 0.7;      /* where there were fewer */
+static const double DECREASE = 0.7;      /* where there were fewer; and as long as the rate is a guess, at most */
+static const double SURE = 1.5;          /* calls more than came in */
 static const int SHUT = 2;               /* refusals in a row, after as many calls as these were let in: */
 static const double KNOWN = 10;
 static const double FIRST_PAUSE = 2,
@@ -81,7 +82,8 @@ static void measure_rate(struct bucket *b) {
     if (truce_holds(b))
         return;
     if (b->accepted < ENOUGH) {
-        b->rate = most(b->rate * DECREASE, LEAST_RATE);
+        double bound = (b->accepted + SURE) / most(seconds(b->from, b->to), 1e-3); /* it was empty at both ends */
+        b->rate = most(least(b->rate * DECREASE, b->measured ? b->rate : bound), LEAST_RATE);
         return;
     }
     double rate = b->accepted / most(seconds(b->from, b->to), 1e-3);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/numbers.h"
+
 enum { MOST_RESENT = 2, MOST_RESENT_EXPIRED = 3, MOST_CUTS = 2 };
 
 static void on_over(struct transfer *t);
@@ -168,21 +170,30 @@ static bool passing(const struct call *c) {
     return retry_status(status_of(c));
 }
 
+/* Whether its next attempt is the last of several, and others might go before. */
+static bool is_last_of_many(const struct queue *n, const struct call *c) {
+    return c->retries > 1 && c->retries + 1 >= n->retry.retries && !link_alone(&n->waiting);
+}
+
 /* Whether the call is to be tried again, and if so puts it among the delayed until then. */
 static bool retry(struct queue *n, struct call *c) {
     long status = status_of(c);
     struct retry_case now = {passing(c), c->retries, c->retry_after, queue_random(n)};
     double delay = retry_delay(&n->retry, &now);
-    int64_t when = timer_now() + timer_span(delay);
     if (delay < 0)
         return false;
+    bool learnt = status == 429 && n->throttle.config.adaptive, last = learnt && is_last_of_many(n, c);
+    if (last)
+        delay = most(delay, throttle_turn(&n->throttle));
+    int64_t when = timer_now() + timer_span(delay);
     if (c->retry_after >= 0 && c->limit.armed && c->limit.when < when) {
         c->outcome = OUTCOME_LIMITED;
         return false;
     }
     queue_trace(n, c, "retry", delay, NULL);
-    /* one refused for a limit, or an overload, speaks for all; what follows a 429 the throttle knows better, if it may learn */
-    if (status == 503 || (status == 429 && !n->throttle.config.adaptive))
+    /* one refused for a limit, or an overload, speaks for all; what follows a 429 the throttle knows better, if it may learn: but no
+     * other call takes the place of a last attempt */
+    if (status == 503 || (status == 429 && !learnt) || last)
         queue_pause(n, when);
     c->retry_due = true;
     c->outcome = OUTCOME_NONE;

@@ -17,6 +17,7 @@ static const double LONGEST = 3.2e9; /* seconds: a century */
 static const double LINE_MOST = 1.5;     /* calls in line; half of it is little enough to try one more */
 static const double SECOND_SHARE = 0.75; /* of max_in_flight, after the first calls: a bucket may be empty by then */
 static const double TOGETHER = 0.1;      /* of a latency: answers that come within it were sent together */
+static const double TURNS = 2;           /* calls of which a last attempt takes the place */
 static const double NO_LINE = 1.35;      /* the start's later calls took at most so many times its earlier ones' */
 static const double FAULT = 0.7;         /* falls to it on a fault */
 static const double CHANGED = 1.25;      /* a latency that grew so much while fewer were in flight */
@@ -39,6 +40,10 @@ int64_t throttle_latency(const struct throttle *t) {
 
 double throttle_rate(const struct throttle *t) {
     return t->bucket.rate;
+}
+
+double throttle_turn(const struct throttle *t) {
+    return t->bucket.rate > 0 ? TURNS / t->bucket.rate : 0;
 }
 
 static void set_limit(struct throttle *t, enum throttle_phase phase, int limit, int64_t now) {

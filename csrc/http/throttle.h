@@ -30,7 +30,7 @@ enum throttle_kind {
 struct throttle_event {
     int64_t now;     /* the attempt ended */
     int64_t started; /* as given to throttle_started for it */
-    int64_t latency; /* ns from the request to the first byte of the answer */
+    int64_t latency; /* ns from the request to the first byte of the answer; 0: none came */
     enum throttle_kind kind;
     double retry_after; /* seconds; negative: not said */
     int in_flight;      /* calls in flight just after it was sent, itself included */
@@ -98,5 +98,8 @@ int64_t throttle_latency(const struct throttle *t);
 
 /* Calls a second that were learnt; 0: none. */
 double throttle_rate(const struct throttle *t);
+
+/* Seconds after which a call would be let in, if no other went meanwhile. */
+double throttle_turn(const struct throttle *t);
 
 #endif

@@ -70,6 +70,9 @@ static const struct scenario bucket[] = {
     {"bucket 2/s of 5, nothing", 1.05, 0.07, .calls = 202, .rate = 2, .burst = 5},
     {"bucket 5/s of 10, Retry-After", 1.05, 0.05, .calls = 202, .rate = 5, .burst = 10, .retry_after = true},
     {"bucket 5/s of 10, nothing", 1.05, 0.055, .calls = 202, .rate = 5, .burst = 10},
+    {"bucket 1/s of 10, Retry-After", 1.05, 0.11, .calls = 202, .rate = 1, .burst = 10, .retry_after = true},
+    {"bucket 1/s of 10, nothing", 1.05, 0.12, .calls = 202, .rate = 1, .burst = 10},
+    {"bucket 0.5/s of 10, Retry-After", 1.05, 0.19, .calls = 100, .rate = 0.5, .burst = 10, .retry_after = true},
     {"bucket 5/s of 1, Retry-After", 1.6, 0.05, .calls = 202, .rate = 5, .burst = 1, .retry_after = true},
     {"bucket 50/s of 20, Retry-After", 1.2, 0.02, .calls = 1000, .rate = 50, .burst = 20, .retry_after = true},
     {"bucket 50/s of 20, nothing", 1.05, 0.02, .calls = 1000, .rate = 50, .burst = 20},
@@ -110,8 +113,18 @@ static const struct scenario stray[] = {
     {"429 to 2 %, 2000 calls", 1.8, 0.03, .calls = 2000, .refusals = 0.02},
 };
 
+/* limits of the calls at once, answered by 503, or by 429, which is taken for a limit of the pace */
+static const struct scenario at_once[] = {
+    {"503: 3 at once", 3.5, 0.07, .calls = 600, .at_once = 3, .overload = true},
+    {"503: 1 at once", 2.9, 0.13, .calls = 600, .at_once = 1, .overload = true},
+    {"429: 3 at once", 3.2, 0.02, .calls = 600, .at_once = 3},
+    {"429: 5 at once, jitter 50 %", 3.3, 0.02, .calls = 600, .at_once = 5, .jitter = 0.5},
+    {"429: 1 at once", 2.9, 0.02, .calls = 600, .at_once = 1},
+};
+
 static const struct scenario faults[] = {
     {"503 of all for 1 s", 1.1, .calls = 1000, .fault_from = 0.5, .fault_to = 1.5, .faults = 1},
+    {"503 of all for 5 s", 1.1, .calls = 1000, .fault_from = 0.5, .fault_to = 5.5, .faults = 1},
     {"503 of half for 1 s", 1.15, .calls = 1000, .fault_from = 0.5, .fault_to = 1.5, .faults = 0.5},
     {"503 of 1 %", 1.2, .calls = 1000, .fault_to = 100, .faults = 0.01},
 };
@@ -123,6 +136,8 @@ static double ideal(const struct scenario *s, uint64_t seed) {
         return (ceil(calls / s->rate) - 1) * s->window;
     if (s->rate > 0)
         return (calls - s->burst) / s->rate;
+    if (s->at_once > 0)
+        return calls / s->at_once * 0.02 * (1 + s->jitter / 2);
     if (!s->workers)
         return simulate(s, FIXED, 0, seed).time;
     double best = INFINITY;
@@ -174,7 +189,8 @@ static void check_table(const struct scenario *table, size_t size, int seeds) {
         struct average a = average(s, OURS, seeds);
         CHECK(a.ratio <= s->time_most, "%s: %.3f of the ideal time", s->name, a.ratio);
         CHECK(a.refused <= s->refused_most, "%s: %.1f %% refused", s->name, 100 * a.refused);
-        CHECK(a.failed == 0 || s->window == 0, "%s: %g calls failed", s->name, a.failed);
+        CHECK(a.failed <= 1 || s->refusals > 0 || s->every > 0 || s->faults > 0, "%s: %g calls failed", s->name,
+              a.failed);
         CHECK(a.line <= s->line_most, "%s: %.2f calls in line", s->name, a.line);
         if (s->faults > 0)
             CHECK(a.least_limit < 4 && a.limit > 6, "%s: limit down to %.1f, at the end %.1f", s->name, a.least_limit,
@@ -362,6 +378,7 @@ int main(int argc, char **argv) {
         print_table(TABLE(bucket), seeds);
         print_table(TABLE(window), seeds);
         print_table(TABLE(stray), seeds);
+        print_table(TABLE(at_once), seeds);
         print_table(TABLE(faults), seeds);
         return 0;
     }
@@ -380,6 +397,7 @@ int main(int argc, char **argv) {
     check_table(TABLE(bucket), 40);
     check_table(TABLE(window), 40);
     check_table(TABLE(stray), 40);
+    check_table(TABLE(at_once), 40);
     check_table(TABLE(faults), 50);
     puts("throttle: ok");
     return 0;

@@ -34,6 +34,8 @@ struct scenario {
     double rate, burst;     /* token bucket; 0: none */
     bool retry_after;
     double window; /* s: rate is calls a window then, no bucket */
+    bool overload; /* its refusals are 503 */
+    int at_once;   /* calls that are let in at once; 0: any number */
     double says;   /* s: Retry-After, whatever the time until the window ends; 0: as it is */
     bool anywhere; /* the first call comes anywhere in a window, not at its beginning */
     bool headers;
@@ -61,6 +63,7 @@ struct attempt {
     int64_t at; /* of the next thing that happens to it */
     int64_t started;
     int in_flight, retries;
+    bool inside;
     enum throttle_kind kind;
     double retry_after;
     struct ratelimit told;
@@ -84,6 +87,7 @@ static struct sim {
     uint64_t seed;
     int64_t now;
     double tokens;
+    int inside; /* calls let in that are not answered yet */
     int64_t filled, phase;
     int64_t worker_free[WORKERS];
     struct client clients[CLIENTS];
@@ -111,6 +115,8 @@ static bool let_in(struct attempt *a) {
     if (s->every > 0 && (int)sim.result.sent % s->every == 0)
         return false;
     if (s->refusals > 0 && dice() < s->refusals)
+        return false;
+    if (s->at_once > 0 && sim.inside >= s->at_once)
         return false;
     if (s->rate <= 0)
         return true;
@@ -144,13 +150,15 @@ static void arrive(struct attempt *a) {
     a->retry_after = -1;
     a->told = (struct ratelimit){-1, -1, -1, -1};
     if (!let_in(a)) {
-        a->kind = THROTTLE_REFUSED;
+        a->kind = s->overload ? THROTTLE_OVERLOADED : THROTTLE_REFUSED;
         a->at = sim.now + back + MS / 2;
         if (s->net == 0) /* the limiter stands behind the delay */
             a->at = sim.now + work();
         return;
     }
     a->kind = THROTTLE_OK;
+    sim.inside++;
+    a->inside = true;
     if (s->faults > 0 && now >= s->fault_from && now < s->fault_to && dice() < s->faults) {
         a->kind = THROTTLE_OVERLOADED;
         a->at = sim.now + back + MS;
@@ -216,6 +224,8 @@ static void finish(struct client *c, struct attempt *a) {
                                .retry_after = a->retry_after,
                                .in_flight = a->in_flight};
     c->in_flight--;
+    sim.inside -= a->inside;
+    a->inside = false;
     throttle_ended(&c->throttle, &e);
     throttle_headers(&c->throttle, sim.now, &a->told, c->in_flight);
     other_policy(c, &e);
@@ -227,7 +237,7 @@ static void finish(struct client *c, struct attempt *a) {
             c->from++;
         return;
     }
-    if (a->kind == THROTTLE_REFUSED)
+    if (a->kind == THROTTLE_REFUSED || sim.s->overload)
         sim.result.refused++;
     struct retry_policy p = {4, 0.5, 30, 60};
     struct retry_case now = {true, a->retries, a->retry_after, dice()};
@@ -240,6 +250,11 @@ static void finish(struct client *c, struct attempt *a) {
         a->retries++;
     a->state = RESTING;
     a->at = sim.now + (int64_t)(delay * 1e9);
+    if (sim.policy == OURS && a->kind == THROTTLE_REFUSED && a->retries == p.retries) { /* its last attempt */
+        int64_t turn = sim.now + (int64_t)(throttle_turn(&c->throttle) * 1e9);
+        a->at = a->at > turn ? a->at : turn;
+        c->paused = a->at + 1;
+    }
     if ((sim.policy == FIXED || a->kind == THROTTLE_OVERLOADED) && a->at > c->paused)
         c->paused = a->at + 1;
 }
