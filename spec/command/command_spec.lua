@@ -73,6 +73,18 @@ describe("calira", function()
     assert.equal(100, select(2, out:gsub('"start_time":', "")))
   end)
 
+  it("prints what came of a list of accounts that may lack some, and says so", function()
+    local scenario = { scenario = "ignorepage=1;accounts=150" }
+    for _, line in ipairs { "tree", "tree --format json", "bookings --under 211", "report idle --under 211 --month 2024-01", "metrics" } do
+      local out, err, status = command.run(line, scenario)
+      assert.equal(3, status, line)
+      assert.matches("calira: possibly incomplete: GET /accounts: .-50 of 150 records may be missing\n", err)
+      assert.is_true(#out > 100, line)
+    end
+    local out, err, status = command.run("bookings --lab 102", { scenario = "ignorepage=1;accounts=150;labs=102;bookings=90" })
+    assert.same({ 0, "", 91 }, { status, err, select(2, out:gsub("\n", "")) }, "the list itself was read in whole")
+  end)
+
   it("closes no array where a page failed", function()
     local out, err, status = command.run("bookings --lab 102 --format json", { scenario = "failpage=400:2" })
     assert.equal(1, status)

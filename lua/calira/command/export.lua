@@ -99,7 +99,7 @@ end
 local function doubts_of(context, result)
   local code = status.right
   if result.drift then
-    context.note((tostring(result.drift):gsub("^calira: ", "")))
+    context.note("possibly incomplete: " .. status.words(result.drift))
     code = status.incomplete
   end
   for _, doubt in ipairs(result.doubts) do

@@ -93,9 +93,12 @@ local function run(arguments)
     io.stderr:write(parser:get_help(), "\n")
     return status.usage
   else
-    local result = commands[parsed.command].run(parsed, own)
+    local done, result = pcall(commands[parsed.command].run, parsed, own)
+    local doubtful = own.tell_doubts()
+    if not done then error(result, 0) end
     own.out:flush()
-    return result or status.right
+    result = result or status.right
+    return doubtful and (result == status.right or result == status.unmatched) and status.incomplete or result
   end
   own.out:flush()
   return status.right

@@ -83,13 +83,13 @@ end
 function M.run(arguments, context)
   local from, to = context.span(arguments)
   local nodes = scope.nodes(context)
-  local doubts, client = {}, context.client()
+  local doubts, client = context.doubts, context.client()
   local count = setmetatable({ from = from, to = to, by_key = {}, rows = {}, unreadable = 0, labs = 0, read_at = os.time() }, Count)
   for _, node in ipairs(nodes) do
     count.labs = count.labs + (node.labs and context.tree and #context.tree:labs(node.id) or 1)
   end
   scope.each(client, "bookings", nodes, { from = from, to = to }, function(b, node) count:booking(b, node) end, doubts)
-  for _, doubt in ipairs(doubts) do context.note("possibly incomplete: " .. doubt) end
+  context.tell_doubts()
   if not arguments.output then
     context.out:write(count:text(client))
   elseif #doubts == 0 then

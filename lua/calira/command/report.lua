@@ -71,7 +71,7 @@ local function new_job(arguments, context)
   local nodes, place = scope.nodes(context)
   return setmetatable({
     arguments = arguments, context = context, zone = context.zone, nodes = nodes, place = place, from = from, to = to,
-    statuses = scope.statuses(arguments), doubts = {}, read = { bookings = 0, equipment = 0 },
+    statuses = scope.statuses(arguments), doubts = context.doubts, read = { bookings = 0, equipment = 0 },
   }, Job)
 end
 
@@ -160,7 +160,7 @@ local function verdict(job, report)
   if not job.arguments.html then
     for _, line in ipairs(report.odd or {}) do note(line) end
   end
-  for _, doubt in ipairs(job.doubts) do note("possibly incomplete: " .. doubt) end
+  job.context.tell_doubts()
   local typo = job.statuses:typo()
   if typo then note(typo) end
   return #job.doubts > 0 and status.incomplete or typo and status.unmatched or status.right

@@ -31,7 +31,7 @@ return {
     parser:option("--format", "A drawing, or one array of all accounts with their paths."):choices { "table", "json" }
   end,
   run = function(arguments, context)
-    local tree = context.client():tree()
+    local tree = context.read_tree()
     local missing = arguments.missing and tree:missing() or {}
     if arguments.format == "json" then return write_json(context, tree, missing) end
     context.out:write(text.mask(tostring(tree), "\n"), "\n")

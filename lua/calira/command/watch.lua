@@ -162,11 +162,12 @@ end
 --- Looks once. What was told is kept, whatever happens. Returns a status.
 local function look(job)
   local doubts = {}
-  job.context.tree = nil                                              -- labs come and go
+  job.context.tree, job.context.doubts = nil, doubts                  -- labs come and go
   job.nodes = scope.nodes(job.context)
   local ids, lost = labs_now(job)
   if #lost > 0 then
-    doubts[1] = ("lab %s is not visible any more; nothing counts as gone; to accept that, remove %s"):format(table.concat(lost, ", "), job.path)
+    job.context.doubt(("lab %s is not visible any more; nothing counts as gone; to accept that, remove %s")
+      :format(table.concat(lost, ", "), job.path))
   end
   local ok, seen = pcall(look_at_all, job, doubts)
   if ok and #doubts == 0 then
@@ -179,8 +180,7 @@ local function look(job)
     job.dirty, job.first = false, false
   end
   if not ok then error(seen, 0) end
-  for _, doubt in ipairs(doubts) do job.context.note("possibly incomplete: " .. doubt) end
-  return #doubts > 0 and status.incomplete or status.right
+  return job.context.tell_doubts() and status.incomplete or status.right
 end
 
 --- Whether a failed look is followed by another: where the service or the network is at fault.
@@ -203,7 +203,7 @@ function M.run(arguments, context)
   while true do
     local ok, result = pcall(look, job)
     if not ok and (arguments.once or not (calira.is_error(result) and PASSING[result.kind])) then error(result, 0) end
-    if not ok then context.note(tostring(result):gsub("^calira: ", "") .. "; looking again later") end
+    if not ok then context.note(status.words(result) .. "; looking again later") end
     if arguments.once then return result end
     calira.sleep(arguments.interval)
   end

@@ -81,7 +81,7 @@ local ABOVE <const> = { organisation = true, organization = true, department = t
 --- The lists to read one after the other: an array of { options, node }.
 local function sources_of(context, arguments, spec)
   if arguments.lab then
-    local node = context.account(arguments.lab)
+    local node = context.account(arguments.lab, true)
     if spec.of_labs and ABOVE[node.account_type] then
       context.fail(status.usage, ("%s is no lab (its type is %s): --under asks every lab under it")
         :format(node.name or arguments.lab, node.account_type))
@@ -90,7 +90,7 @@ local function sources_of(context, arguments, spec)
   end
   if arguments.under then return { { options = { under = context.account(arguments.under) } } } end
   if not spec.every then return { { options = {} } } end
-  local sources, tree = {}, context.client():tree()
+  local sources, tree = {}, context.read_tree()
   for _, tops in ipairs { tree.organisations, tree.independent_labs, tree.orphans } do
     for _, node in ipairs(tops) do sources[#sources + 1] = { options = { under = node } } end
   end

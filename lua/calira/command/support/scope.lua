@@ -12,15 +12,14 @@ function M.nodes(context)
   local arguments <const> = context.arguments
   local key <const> = arguments.lab or arguments.under
   if key then
-    local node = context.account(key)
+    local node = context.account(key, arguments.lab ~= nil)
     if arguments.lab and node.labs and (#node.labs > 0 or #node.departments > 0) then
       status.raise(status.usage, ("--lab: %s is no lab; its labs are --under %s"):format(node.name or node.id, node.id))
     end
     return { node }, context.tree and context.tree:path(node) or ("account " .. node.id)
   end
-  context.tree = context.tree or context.client():tree()
-  local nodes = {}
-  for _, list in ipairs { context.tree.organisations, context.tree.independent_labs, context.tree.orphans } do
+  local nodes, tree = {}, context.read_tree()
+  for _, list in ipairs { tree.organisations, tree.independent_labs, tree.orphans } do
     table.move(list, 1, #list, #nodes + 1, nodes)
   end
   return nodes, "everything that the token sees"
@@ -51,7 +50,7 @@ function M.each(client, method, nodes, options, found, doubts)
     end)
     if not ok then
       if not (calira.is_error(err) and err.kind == "drift") then error(err, 0) end
-      doubts[#doubts + 1] = tostring(err):gsub("^calira: ", "")
+      doubts[#doubts + 1] = status.words(err)
     end
     local report <const> = list:report()
     if (report.undetailed or 0) > 0 then

@@ -16,13 +16,19 @@ end
 
 local BY_KIND <const> = { argument = M.usage, unauthorized = M.unauthorized, forbidden = M.unauthorized, drift = M.incomplete }
 
+--- What an error says, for stderr: without the line of this command that it came from, which says nothing to its user.
+---@return string
+function M.words(err)
+  if core.is_error(err) then err.at = nil end
+  return (tostring(err):gsub("^calira: ", ""))
+end
+
 --- What an error that nobody caught means: a status, and the words for stderr.
 ---@return integer status, string? message
 function M.of(err)
   if getmetatable(err) == Failure then return err.status, err.message end
   if core.is_error(err) then
-    err.at = nil -- a line of this command says nothing to its user
-    local message = tostring(err):gsub("^calira: ", "")
+    local message = M.words(err)
     local status = BY_KIND[err.kind] or M.failed
     if err.kind == "argument" and message:find "^no token" then
       status, message = M.unauthorized, "no token: set CALIRA_TOKEN, or run 'calira login'"
