@@ -131,11 +131,8 @@ void queue_token_failed(struct queue *n) {
     n->token_state = n->permit_state = SOURCE_READY;
     if (n->token_from_lua)
         forget(&n->token);
-    struct link failed;
-    link_init(&failed);
-    link_move(&failed, &n->waiting);
-    while (!link_alone(&failed))
-        call_end(link_owner(failed.next, struct call, link), OUTCOME_TOKEN);
+    while (!link_alone(&n->waiting)) /* to end a call asks for none */
+        call_end(link_owner(n->waiting.next, struct call, link), OUTCOME_TOKEN);
 }
 
 void queue_permit(struct queue *n) {
