@@ -7,7 +7,7 @@ local options <const> = require "calira.command.support.options"
 local profiles <const> = require "calira.command.support.profiles"
 local status <const> = require "calira.command.support.status"
 local text <const> = require "calira.values.text"
-local tree <const> = require "calira.accounts.tree"
+local trees <const> = require "calira.accounts.tree"
 local zones <const> = require "calira.values.zone"
 
 local M = {}
@@ -78,7 +78,7 @@ local function tree_of(self)
       for account in self.client():accounts() do accounts[#accounts + 1] = account end
     end)
     if not (ok or core.is_error(err) and err.kind == "drift") then error(err, 0) end
-    self.tree, self.tree_doubt = tree.build(accounts, self.client()), err and status.words(err)
+    self.tree, self.tree_doubt = trees.build(accounts, self.client()), err and status.words(err)
   end
   return self.tree, self.tree_doubt
 end
