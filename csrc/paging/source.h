@@ -46,7 +46,7 @@ struct list {
     lua_Integer delivered;   /* to a reader, or into the array that one has under way */
     lua_Integer held;        /* of these, in arrays that their callers have not got yet */
     lua_Integer mark_page;   /* `page` before the first of these */
-    bool unread; /* records were left in the batch when the list was closed or its limit reached */
+    bool unread;             /* records were left in the batch when the list was closed or its limit reached */
 };
 
 /* In all of these the list is in slot 1. */
