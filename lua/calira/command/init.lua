@@ -36,10 +36,20 @@ local function add_profile(parser, target)
     :argname "NAME":target(target)
 end
 
---- Describes all commands.
+--- The command that arguments name; nil where they name none.
+local function named(arguments)
+  local i = 1
+  while arguments[i] and arguments[i]:find "^%-" do i = i + (arguments[i] == "--profile" and 2 or 1) end
+  for _, name in ipairs(NAMES) do
+    if name == arguments[i] then return name end
+  end
+end
+
+--- Describes the commands.
 ---@param wanted table its field `help` becomes the parser whose help was asked for
+---@param only string? the name of one: the others are not loaded
 ---@return table parser, table<string, table> commands by name
-function M.parser(wanted)
+function M.parser(wanted, only)
   local argparse <const> = require "argparse"
   local parser = argparse("calira", DESCRIPTION, EPILOG):require_command(false):command_target "command":add_help(false)
     :help_max_width(100):usage_max_width(100)
@@ -47,7 +57,7 @@ function M.parser(wanted)
   add_profile(parser, "profile_before")
   parser:flag("--version", "Shows the version.")
   local commands = {}
-  for _, name in ipairs(NAMES) do
+  for _, name in ipairs(only and { only } or NAMES) do
     local command = load_command(name)
     if command then
       commands[name] = command
@@ -78,14 +88,15 @@ end
 local function run(arguments)
   local context <const> = require "calira.command.support.context"
   local wanted = {}
-  local parser, commands = M.parser(wanted)
+  local name <const> = named(arguments)
+  local parser, commands = M.parser(wanted, name)
   local ok, parsed = parser:pparse(joined(arguments))
   if ok then parsed.profile = parsed.profile or parsed.profile_before end
   local own = context.new(ok and parsed or {})
   if wanted.help then
     own.out:write(wanted.help:get_help(), "\n")
   elseif not ok then
-    local command = commands[arguments[1]] and " " .. arguments[1] or ""
+    local command = name and " " .. name or ""
     status.raise(status.usage, ("%s; see 'calira%s --help'"):format((parsed:gsub("\n", "; ")), command))
   elseif parsed.version then
     own.out:write(calira._VERSION, "\n")

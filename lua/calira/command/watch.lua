@@ -60,7 +60,7 @@ end
 --- What is kept of a booking: enough to tell that it changed, and to name it when it is gone.
 local function kept_of(b, node)
   return {
-    digest = row.digest(json.encode(b), node), id = b.id, status = b.status, start_time = b.start_time, end_time = b.end_time,
+    digest = row.digest(node)(json.encode(b)), id = b.id, status = b.status, start_time = b.start_time, end_time = b.end_time,
     equipment_id = b.equipment_id, equipment = type(b.equipment) == "table" and { name = b.equipment.name } or nil,
     lab_id = node and node.id, lab = node and node.name,
   }

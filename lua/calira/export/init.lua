@@ -75,11 +75,11 @@ end
 
 --- The rows of a page's records, compared with what the writer holds.
 function Export:rows_of(records, node)
-  local rows, ids = {}, {}
+  local rows, ids, digest = {}, {}, row.digest(node)
   for i, record in ipairs(records) do
     local id = usable(record.id) and record.id or nil
     local text = json.encode(record)
-    rows[i] = { id = id, record = record, json = text, summary = row.digest(text, node) }
+    rows[i] = { id = id, record = record, json = text, summary = digest(text) }
     ids[#ids + 1] = id
   end
   local known <const> = self.writer:known(ids)

@@ -18,13 +18,14 @@ M.DETAILS = {
 
 -- ── The digest ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
---- A digest of a summary and of the lab it came with, 16 hexadecimal digits. It tells versions of one booking apart and protects nothing.
----@param text string a booking as a list delivers it, as JSON with its names sorted: equal summaries have equal texts
----@param node? table the account it came with
----@return string digest
-function M.digest(text, node)
+--- Makes the digest of summaries and of the lab they came with, 16 hexadecimal digits. It tells versions of one booking apart and protects
+-- nothing.
+---@param node? table the account they came with
+---@return fun(text: string): string digest of a booking as a list delivers it, as JSON with its names sorted: equal summaries have equal
+---  texts
+function M.digest(node)
   local lab <const> = node and json.encode { node.id, node.name } or ""
-  return ("%016x"):format(core.digest(text .. lab))
+  return function(text) return ("%016x"):format(core.digest(text .. lab)) end
 end
 
 -- ── The values ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

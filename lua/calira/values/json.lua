@@ -50,28 +50,51 @@ local function write_array(parts, value)
   parts[#parts + 1] = "]"
 end
 
-local function write_object(parts, value, names)
-  parts[#parts + 1] = "{"
-  for i, name in ipairs(names) do
-    if i > 1 then parts[#parts + 1] = "," end
-    parts[#parts + 1] = quote(name) .. ":"
-    write(parts, value[name])
-  end
-  parts[#parts + 1] = "}"
+--- What stands before each value of a record: `{"a":`, then `,"b":`.
+local function openers_of(names)
+  local openers = {}
+  for i, name in ipairs(names) do openers[i] = (i == 1 and "{" or ",") .. quote(name) .. ":" end
+  return openers
 end
 
-local function names_of(value)
-  local names = {}
-  for name in pairs(value) do names[#names + 1] = name end
-  table.sort(names)
-  return names
+local function write_object(parts, value, names, openers)
+  for i = 1, #names do
+    parts[#parts + 1] = openers[i]
+    write(parts, value[names[i]])
+  end
+  parts[#parts + 1] = #names > 0 and "}" or "{}"
+end
+
+--- Records that have their names in the same order of `next` have the same names sorted: a tree from each name to those that come after it,
+-- in which `names` and `openers` stand where a record ends. Most records of a list end in the same place.
+local shapes, shape_count = {}, 0
+local MOST_SHAPES <const> = 10000
+
+local function shape_of(value)
+  local shape = shapes
+  for name in next, value do
+    local after = shape[name]
+    if not after then
+      if shape_count == MOST_SHAPES then shapes, shape_count = {}, 0 end
+      after, shape_count = {}, shape_count + 1
+      shape[name] = after
+    end
+    shape = after
+  end
+  if not shape[1] then
+    local names = {}
+    for name in next, value do names[#names + 1] = name end
+    table.sort(names)
+    shape[1], shape[2] = names, openers_of(names)
+  end
+  return shape[1], shape[2]
 end
 
 function write(parts, value)
   local kind = type(value)
   if kind == "table" then
     if next(value) == nil or value[1] ~= nil then return write_array(parts, value) end
-    return write_object(parts, value, names_of(value))
+    return write_object(parts, value, shape_of(value))
   end
   local text
   if kind == "string" then
@@ -90,7 +113,7 @@ end
 ---@return string
 function M.encode(value, names)
   local parts = {}
-  if names then write_object(parts, value, names) else write(parts, value) end
+  if names then write_object(parts, value, names, openers_of(names)) else write(parts, value) end
   return table.concat(parts)
 end
 
