@@ -183,9 +183,12 @@ static bool retry(struct queue *n, struct call *c) {
     if (delay < 0)
         return false;
     bool learnt = status == 429 && n->throttle.config.adaptive, last = learnt && is_last_of_many(n, c);
+    int64_t at = timer_now();
+    if (learnt)
+        delay = most(delay, throttle_shut(&n->throttle, at));
     if (last)
         delay = most(delay, throttle_turn(&n->throttle));
-    int64_t when = timer_now() + timer_span(delay);
+    int64_t when = at + timer_span(delay);
     if (c->retry_after >= 0 && c->limit.armed && c->limit.when < when) {
         c->outcome = OUTCOME_LIMITED;
         return false;

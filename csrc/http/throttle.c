@@ -42,6 +42,10 @@ double throttle_rate(const struct throttle *t) {
     return t->bucket.rate;
 }
 
+double throttle_shut(const struct throttle *t, int64_t now) {
+    return bucket_shut(&t->bucket) && t->held > now ? seconds(now, t->held) : 0;
+}
+
 double throttle_turn(const struct throttle *t) {
     return t->bucket.rate > 0 ? TURNS / t->bucket.rate : 0;
 }
@@ -208,8 +212,6 @@ void throttle_ended(struct throttle *t, const struct throttle_event *e) {
         hold(t, e->now + (int64_t)(least(e->retry_after, LONGEST) * NS_PER_SECOND));
     if (!t->config.adaptive)
         return;
-    if (e->kind == THROTTLE_REFUSED && t->config.shared)
-        return;
     if (e->kind == THROTTLE_REFUSED) {
         bucket_refused(&t->bucket, e->started, e->now, t->held);
         hold(t, bucket_reopens(&t->bucket, e->retry_after >= 0, t->config.backoff, t->config.max_wait));
@@ -217,6 +219,8 @@ void throttle_ended(struct throttle *t, const struct throttle_event *e) {
         overloaded(t, e);
     else
         bucket_accepted(&t->bucket, e->started, e->now);
+    if (t->config.shared)
+        t->bucket.rate = 0;
     if (e->kind == THROTTLE_OK)
         measured(t, e);
 }

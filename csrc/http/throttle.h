@@ -14,9 +14,10 @@ struct throttle_config {
     int max_in_flight; /* at least 1 */
     double rate;       /* calls a second at the most; 0: no bound */
     double
-        max_wait;   /* seconds: a reset that is further away is not waited for, the answer to the next call will tell */
-    bool adaptive;  /* false: nothing but these two limits, and Retry-After */
-    bool shared;    /* several clients share a rate, which is learnt elsewhere: refusals teach this one none */
+        max_wait;  /* seconds: a reset that is further away is not waited for, the answer to the next call will tell */
+    bool adaptive; /* false: nothing but these two limits, and Retry-After */
+    bool
+        shared; /* several clients share a rate, which is learnt elsewhere: refusals teach this one only that all are refused */
     double backoff; /* seconds before a first retry */
 };
 
@@ -98,6 +99,9 @@ int64_t throttle_latency(const struct throttle *t);
 
 /* Calls a second that were learnt; 0: none. */
 double throttle_rate(const struct throttle *t);
+
+/* Seconds for which nothing is let in, as the service's refusals of all show; 0: it is open. */
+double throttle_shut(const struct throttle *t, int64_t now);
 
 /* Seconds after which a call would be let in, if no other went meanwhile. */
 double throttle_turn(const struct throttle *t);

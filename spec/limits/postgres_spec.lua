@@ -100,6 +100,18 @@ describe("limits.postgres", function()
     assert.is_true(late:step({ want = 1, weight = 1, unused = 0, refused = 0, pause = 0 }).rate < 6) -- and what was learnt is there for the next
   end)
 
+  it("waits for the end of a window that is used up, where no refusal says when that is", function()
+    local id, shared = H.id(), name()
+    local numbers = together(([[
+      local calira = require "calira"
+      local limits = calira.limits.postgres { dsn = %q, name = %q }
+      local c = calira.new { base_url = %q, token = %q, limits = limits, rate = 300, backoff = { base = 0.14 } }
+      print(#c:bookings { provider = 102, per_page = 1, limit = 40 }:collect())
+    ]]):format(database.dsn, shared, H.url("window=60:3;bucket429=none", id), H.token), 3)
+    assert.same({ 40, 40, 40 }, numbers)
+    assert.is_true(H.stats(id).refused <= 60, H.stats(id).refused)
+  end)
+
   it("takes the smallest rate that any of them gave", function()
     local shared = name()
     local function rate_of(given)
