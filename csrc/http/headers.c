@@ -110,12 +110,22 @@ static int64_t sent_at(const struct headers *h, int64_t now) {
     return sent < 0 ? now : sent;
 }
 
+/* A decimal number; a fraction counts as one more. -1 for anything else. */
+static int64_t whole(const char *text, size_t size) {
+    const char *point = memchr(text, '.', size);
+    if (!point)
+        return digits(text, size);
+    size_t before = (size_t)(point - text);
+    int64_t n = digits(text, before);
+    return n >= 0 && decimal(point + 1, size - before - 1) ? n + 1 : -1;
+}
+
 double headers_retry_after(const struct headers *h, int64_t now) {
     size_t size;
     const char *text = headers_find(h, "retry-after", &size);
     if (!text)
         return -1;
-    int64_t seconds = digits(text, size);
+    int64_t seconds = whole(text, size); /* RFC 9110 has no fraction, some services have */
     if (seconds >= 0 && (double)seconds < BEYOND)
         return (double)seconds;
     if (decimal(text, size))
@@ -139,16 +149,6 @@ struct piece {
 
 static bool is_key(const struct piece *p, const char *key) {
     return p->size == strlen(key) && strncasecmp(p->key, key, p->size) == 0;
-}
-
-/* A decimal number; a fraction counts as one more. -1 for anything else. */
-static int64_t whole(const char *text, size_t size) {
-    const char *point = memchr(text, '.', size);
-    if (!point)
-        return digits(text, size);
-    size_t before = (size_t)(point - text);
-    int64_t n = digits(text, before);
-    return n >= 0 && decimal(point + 1, size - before - 1) ? n + 1 : -1;
 }
 
 /* Takes the next piece off the text: false at its end. *first: whether a member of the list begins here. */

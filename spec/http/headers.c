@@ -126,7 +126,10 @@ static void retries(void) {
     retry_after("120", NULL, 120);
     retry_after("0", NULL, 0);
     retry_after("-5", NULL, -1);
-    retry_after("1.5", NULL, -1);
+    retry_after("1.5", NULL, 2); /* no whole number, but plain enough */
+    retry_after("0.25", NULL, 1);
+    retry_after("1.", NULL, -1);
+    retry_after(".5", NULL, -1);
     retry_after("soon", date_now, -1);
     retry_after("Sun, 06 Nov 1994 08:50:07 GMT", date_now, 30);
     retry_after("Sun, 06 Nov 1994 08:50:07 GMT", "junk", 107); /* then by the clock here */
