@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "paging/gathered.h"
 #include "paging/source.h"
 
 static struct list *check(lua_State *L) {
@@ -70,7 +71,7 @@ static bool fill(lua_State *L, struct list *l, int base, lua_KFunction k) {
     return false;
 }
 
-/* Pushes the next record, which the batch holds. Runs no other code; the record is delivered only by commit() or hold(), so that an
+/* Pushes the next record, which the batch holds. Runs no other code; the record is taken only by commit(), so that an
  * error in between leaves it to be read again. The caller has made room on the stack. */
 static void push_record(lua_State *L, const struct list *l) {
     lua_getiuservalue(L, 1, LIST_BATCH);
@@ -78,7 +79,7 @@ static void push_record(lua_State *L, const struct list *l) {
     lua_remove(L, -2);
 }
 
-/* The record on the top is delivered. */
+/* The record on the top is taken. */
 static void commit(lua_State *L, struct list *l) {
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, LIST_LAST);
@@ -86,17 +87,22 @@ static void commit(lua_State *L, struct list *l) {
     l->delivered++;
 }
 
-/* The record on the top is in an array that the caller gets later, or never: until then the cursor stays before it. */
-static void hold(lua_State *L, struct list *l) {
-    if (l->held == 0) {
-        lua_getiuservalue(L, 1, LIST_LAST);
-        lua_setiuservalue(L, 1, LIST_MARK);
-        lua_getiuservalue(L, 1, LIST_NODE);
-        lua_setiuservalue(L, 1, LIST_MARK_NODE);
-        l->mark_page = l->page;
-    }
+/* The record on the top goes to the caller. */
+static void deliver(lua_State *L, struct list *l) {
+    commit(L, l);
+    source_settle(L, l);
+}
+
+/* Moves the next record, which the batch holds, into the array in slot 2. */
+static void gather_record(lua_State *L, struct list *l, struct gathered *g) {
+    luaL_checkstack(L, 4, "calira");
+    push_record(L, l);
+    lua_pushvalue(L, -1);
+    lua_getiuservalue(L, 1, LIST_NODE);
+    gathered_add(L, g);
     commit(L, l);
     l->held++;
+    lua_pop(L, 1);
 }
 
 /* A reached limit ends the list at once, so that nothing goes on in flight. */
@@ -105,17 +111,35 @@ static void settle_limit(lua_State *L, struct list *l) {
         source_leave(L, l, LIST_ENDED);
 }
 
+static bool has_given_up(const struct list *l) {
+    return l->held > 0 && !l->queue->closed && (l->state == LIST_OPEN || l->state == LIST_ENDED);
+}
+
+/* Pushes a record that another reader gave up, and its node. False: there is none. */
+static bool take_given_up(lua_State *L, struct list *l) {
+    lua_settop(L, 1);
+    struct gathered *g = has_given_up(l) ? gathered_next(L, l) : NULL;
+    if (!g)
+        return false;
+    g->taken++;
+    l->held--;
+    source_settle(L, l);
+    return true;
+}
+
 /* Pushes the next record and, if there is one, its node; nil at the end. Returns how many values. `last`: the list is closed
  * then. What is in flight is let go before a last record is taken: an interrupt leaves it to be read again. */
 static int push_next(lua_State *L, struct list *l, bool last, lua_KFunction k) {
-    while (fill(L, l, 1, k)) {
+    while (take_given_up(L, l) || fill(L, l, 1, k) || take_given_up(L, l)) {
         luaL_checkstack(L, 4, "calira");
+        if (lua_gettop(L) > 1)
+            return lua_isnil(L, 3) ? (lua_settop(L, 2), 1) : 2;
         if (!l->source_closed && (last || (l->limit >= 0 && l->delivered + 1 >= l->limit))) {
             source_close(L, l);
             continue; /* whatever ran meanwhile may have read the list */
         }
         push_record(L, l);
-        commit(L, l);
+        deliver(L, l);
         lua_getiuservalue(L, 1, LIST_NODE);
         settle_limit(L, l);
         return lua_isnil(L, 3) ? (lua_settop(L, 2), 1) : 2;
@@ -135,86 +159,53 @@ static int list_next(lua_State *L) {
     return next_k(L, LUA_OK, 0);
 }
 
-/* Pushes what this coroutine, or one that is dead, had gathered when it was interrupted: the table at the index `gathered` has it by
- * coroutine. Else a new table, which is entered there. */
-static void push_gathered(lua_State *L, int gathered) {
-    bool found = false;
-    luaL_checkstack(L, 4, "calira");
-    for (lua_pushnil(L); !found && lua_next(L, gathered);) {
-        lua_State *other = lua_tothread(L, -2);
-        lua_Debug frame;
-        if (other == L)
+/* Moves records that another reader gave up into the array in slot 2; `node`: only those of the first one's. */
+static void gather_given_up(lua_State *L, struct list *l, struct gathered *g, bool node) {
+    struct gathered *other;
+    while (has_given_up(l) && (other = gathered_next(L, l))) {
+        if (node && g->count > 0 && !lua_rawequal(L, -1, 3)) {
+            lua_pop(L, 2);
             return;
-        if (lua_status(other) == LUA_YIELD || lua_getstack(other, 0, &frame)) {
-            lua_pop(L, 1); /* it is gathering */
-            continue;
         }
-        lua_pushvalue(L, -2);
-        lua_pushnil(L);
-        lua_rawset(L, gathered);
-        found = true;
+        if (node && g->count == 0) {
+            lua_pushvalue(L, -1);
+            lua_replace(L, 3);
+        }
+        gathered_add(L, g);
+        other->taken++;
     }
-    if (!found)
-        lua_newtable(L);
-    lua_pushthread(L);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, gathered);
 }
 
-/* The caller gets what this coroutine gathered: the array in slot 2. */
-static void release(lua_State *L, struct list *l, int gathered) {
-    lua_pushthread(L);
-    lua_pushnil(L);
-    lua_rawset(L, gathered);
-    l->held -= (lua_Integer)lua_rawlen(L, 2);
-}
-
-/* Slots: the list, the array, the nodes, what coroutines collect. */
+/* Slots: the list, what it gathers. */
 static int collect_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status, (void)ctx;
     struct list *l = lua_touserdata(L, 1);
-    lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
-    while (fill(L, l, 4, collect_k)) {
-        luaL_checkstack(L, 4, "calira");
-        if (lua_getiuservalue(L, 1, LIST_NODE) != LUA_TNIL) /* first: should memory run out, the record is not taken */
-            lua_rawseti(L, 3, count + 1);
-        push_record(L, l);
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, 2, ++count);
-        hold(L, l);
-    }
-    release(L, l, 4);
+    struct gathered *g = lua_touserdata(L, 2);
+    bool more;
+    do {
+        lua_settop(L, 2);
+        gather_given_up(L, l, g, false);
+        more = fill(L, l, 2, collect_k);
+        if (more)
+            gather_record(L, l, g);
+    } while (more);
+    gather_given_up(L, l, g, false);
+    luaL_checkstack(L, 4, "calira");
     lua_getiuservalue(L, 1, LIST_OPTIONS);
-    bool under = lua_getfield(L, -1, "under") != LUA_TNIL;
-    lua_settop(L, under ? 3 : 2);
-    return under ? 2 : 1;
+    int results = lua_getfield(L, -1, "under") != LUA_TNIL ? 2 : 1;
+    lua_settop(L, 2);
+    gathered_release(L, l, g);
+    lua_getiuservalue(L, 2, GATHERED_RECORDS);
+    lua_getiuservalue(L, 2, GATHERED_NODES);
+    lua_settop(L, 2 + results);
+    return results;
 }
 
 /* list:collect(): an array of what was not delivered yet [, an array of the nodes]. May wait. */
 static int list_collect(lua_State *L) {
     check(L);
     lua_settop(L, 1);
-    lua_newtable(L);
-    if (lua_getiuservalue(L, 1, LIST_COLLECTED) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, 1, LIST_COLLECTED);
-    }
-    lua_insert(L, 2);
-    lua_settop(L, 2);
-    push_gathered(L, 2); /* a table of the array and the nodes */
-    lua_insert(L, 3);
-    lua_settop(L, 3);
-    for (int i = 1; i <= 2; i++) {
-        if (lua_rawgeti(L, 3, i) == LUA_TTABLE)
-            continue;
-        lua_pop(L, 1);
-        lua_newtable(L);
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, 3, i);
-    }
-    lua_rotate(L, 2, 2); /* these two first */
-    lua_settop(L, 4);
+    gathered_open(L);
     return collect_k(L, LUA_OK, 0);
 }
 
@@ -243,63 +234,64 @@ static int list_first(lua_State *L) {
 /* What pages() has of the page that it gathers. */
 enum gathering { GATHERING, READY, OVER };
 
-/* Moves what is left of the batch to the end of the array in slot 2. */
-static void take_rest(lua_State *L, struct list *l) {
-    lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
-    luaL_checkstack(L, 4, "calira");
-    while (l->place < l->size && !limit_reached(l)) {
-        push_record(L, l);
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, 2, ++count);
-        hold(L, l);
-        lua_pop(L, 1);
-    }
+/* Returns the page's number, the array in slot 2 and the node on the top. */
+static int push_page(lua_State *L, struct list *l, struct gathered *g) {
+    gathered_release(L, l, g);
+    lua_pushinteger(L, l->page);
+    lua_getiuservalue(L, 2, GATHERED_RECORDS);
+    lua_rotate(L, -3, 2);
+    return 3;
+}
+
+/* The same for what another reader gave up, of one node; nil where there is nothing. */
+static int push_given_up_page(lua_State *L, struct list *l, struct gathered *g) {
+    lua_settop(L, 2);
+    lua_pushnil(L);
+    gather_given_up(L, l, g, true);
+    return g->count > 0 ? push_page(L, l, g) : 1;
 }
 
 /* An empty page counts too, so this looks at batches, not at records: `before` is the number of batches taken before. Where
  * a part of a page fails, the parts before it are delivered first. */
-static enum gathering gather(lua_State *L, struct list *l, lua_Integer before) {
+static enum gathering gather(lua_State *L, struct list *l, struct gathered *g, lua_Integer before) {
     if (l->queue->closed)
         source_close_list(L, l);
-    bool some = lua_rawlen(L, 2) > 0;
+    bool some = g->count > 0;
     bool got = some || l->batches > before || l->place < l->size;
     if (some ? l->state != LIST_OPEN : !readable(L, l))
         return some || l->batches > before ? READY : OVER;
-    take_rest(L, l);
+    while (l->place < l->size && !limit_reached(l))
+        gather_record(L, l, g);
     settle_limit(L, l);
     if (l->state != LIST_OPEN)
         return got ? READY : OVER;
     return got && !l->part ? READY : GATHERING;
 }
 
-/* Slots: the list, the array. */
+/* Slots: the list, what it gathers, the node. */
 static int pages_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
     struct list *l = lua_touserdata(L, 1);
+    struct gathered *g = lua_touserdata(L, 2);
     enum gathering state;
-    lua_settop(L, 2);
-    while ((state = gather(L, l, (lua_Integer)ctx)) == GATHERING) {
+    lua_settop(L, 3);
+    while ((state = gather(L, l, g, (lua_Integer)ctx)) == GATHERING) {
         source_advance(L, l, ctx, pages_k);
-        lua_settop(L, 2);
+        lua_settop(L, 3);
     }
-    release(L, l, lua_upvalueindex(2));
-    if (state == OVER) {
-        lua_pushnil(L);
-        return 1;
-    }
-    lua_pushinteger(L, l->page);
-    lua_pushvalue(L, 2);
+    if (state == OVER)
+        return push_given_up_page(L, l, g);
     lua_getiuservalue(L, 1, LIST_NODE);
-    return 3;
+    return push_page(L, l, g);
 }
 
 static int pages_next(lua_State *L) {
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(1));
     struct list *l = check(L);
-    push_gathered(L, lua_upvalueindex(2));
-    lua_insert(L, 2);
-    return pages_k(L, LUA_OK, (lua_KContext)l->batches);
+    struct gathered *g = gathered_open(L);
+    int results = push_given_up_page(L, l, g);
+    return results > 1 ? results : pages_k(L, LUA_OK, (lua_KContext)l->batches);
 }
 
 /* list:pages(): for a loop: the server's page number, the records it adds, the node. Leaving the loop closes the list. */
@@ -307,8 +299,7 @@ static int list_pages(lua_State *L) {
     check(L);
     lua_settop(L, 1);
     lua_pushvalue(L, 1);
-    lua_newtable(L);
-    lua_pushcclosure(L, pages_next, 2);
+    lua_pushcclosure(L, pages_next, 1);
     lua_settop(L, 4); /* two nils */
     lua_pushvalue(L, 1);
     return 4;
@@ -354,18 +345,16 @@ static int list_cursor(lua_State *L) {
         lua_pushnil(L);
         return 1;
     }
-    bool held = l->held > 0;
-    lua_Integer page = held ? l->mark_page : l->page;
-    if (page)
-        lua_pushinteger(L, page);
+    if (l->place_page)
+        lua_pushinteger(L, l->place_page);
     else
         lua_pushnil(L);
-    if (lua_getiuservalue(L, 1, held ? LIST_MARK : LIST_LAST) == LUA_TTABLE)
+    if (lua_getiuservalue(L, 1, LIST_PLACE) == LUA_TTABLE)
         lua_getfield(L, -1, "id");
     else
         lua_pushnil(L);
     lua_remove(L, -2);
-    lua_getiuservalue(L, 1, held ? LIST_MARK_NODE : LIST_NODE);
+    lua_getiuservalue(L, 1, LIST_PLACE_NODE);
     lua_call(L, 3, 1);
     return 1;
 }
@@ -421,6 +410,7 @@ void list_open(lua_State *L) {
     lua_pushcfunction(L, f_list);
     lua_setfield(L, -2, "list");
     source_open(L);
+    gathered_init(L);
     luaL_newmetatable(L, LIST);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);

@@ -45,6 +45,16 @@ void source_close_list(lua_State *L, struct list *l) {
     source_close(L, l);
 }
 
+void source_settle(lua_State *L, struct list *l) {
+    if (l->held > 0)
+        return;
+    lua_getiuservalue(L, 1, LIST_LAST);
+    lua_setiuservalue(L, 1, LIST_PLACE);
+    lua_getiuservalue(L, 1, LIST_NODE);
+    lua_setiuservalue(L, 1, LIST_PLACE_NODE);
+    l->place_page = l->page;
+}
+
 /* Pushes the report: the source's, and what the list itself knows. `ended`: the source is at its end. */
 void source_report(lua_State *L, struct list *l, bool ended) {
     source_push(L, "report");
@@ -181,6 +191,7 @@ static int fetch(lua_State *L) {
     struct list *l = lua_touserdata(L, FETCH_LIST);
     if (!push_visit(L, l))
         return 0;
+    source_settle(L, l); /* the batch is used up: of its page all is known, though filters may have kept nothing */
     source_push(L, "batch");
     if (lua_getiuservalue(L, 1, LIST_BATCH) == LUA_TNIL) { /* nothing yet */
         lua_pushboolean(L, 0);

@@ -12,9 +12,9 @@
 
 #define LIST "calira.list"
 
-/* User values. OPTIONS is the table given to core.list; LAST the record taken last; READER who is in the source; COLLECTED what
- * collect() has so far, by coroutine, so that an interrupt loses nothing; MARK and MARK_NODE are LAST and NODE as they were
- * before the first of the records that are held. */
+/* User values. OPTIONS is the table given to core.list; LAST the record taken last; READER who is in the source; GATHERED the arrays
+ * that readers have under way or gave up (gathered.h); PLACE and PLACE_NODE are LAST and NODE as they were when all that had
+ * been taken was its readers' and the batch was used up, or then went on to be: where a cursor is. */
 enum {
     LIST_SOURCE = 1,
     LIST_OPTIONS,
@@ -23,9 +23,9 @@ enum {
     LIST_LAST,
     LIST_ERROR,
     LIST_READER,
-    LIST_COLLECTED,
-    LIST_MARK,
-    LIST_MARK_NODE,
+    LIST_GATHERED,
+    LIST_PLACE,
+    LIST_PLACE_NODE,
     LIST_VALUES = 10
 };
 
@@ -44,8 +44,8 @@ struct list {
     bool part;               /* more of this page follows */
     lua_Integer limit;       /* -1: none */
     lua_Integer delivered;   /* to a reader, or into the array that one has under way */
-    lua_Integer held;        /* of these, in arrays that their callers have not got yet */
-    lua_Integer mark_page;   /* `page` before the first of these */
+    lua_Integer held;        /* of these, in arrays that their callers have not got */
+    lua_Integer place_page;  /* the page of PLACE; 0: none */
     bool unread;             /* records were left in the batch when the list was closed or its limit reached */
 };
 
@@ -62,6 +62,9 @@ void source_leave(lua_State *L, struct list *l, enum list_state state);
 
 /* Closes the list, whatever its state. */
 void source_close_list(lua_State *L, struct list *l);
+
+/* The cursor comes to where the readers are, unless records are held that it would pass. Runs no other code. */
+void source_settle(lua_State *L, struct list *l);
 
 /* Pushes the report: the source's, and what the list itself knows. `ended`: the source is at its end. */
 void source_report(lua_State *L, struct list *l, bool ended);

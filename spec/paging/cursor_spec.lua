@@ -73,6 +73,19 @@ describe("cursor() and resume", function()
     end
   end)
 
+  it("stay on the page of the record delivered last, where the array after it is lost", function()
+    local seen = {}
+    local function note(ids) for _, each in ipairs(ids) do seen[each] = true end end
+    for _, resuming in ipairs { false, true } do
+      local cursor, list = cursor_after(helper.client "failpage=403:3", 100)
+      if resuming then list = helper.client("failpage=403:3"):bookings { provider = 102, resume = cursor } end
+      assert.equal("forbidden", helper.failure(list.collect, list).kind)
+      note((resumed((helper.client "delete=1:99"), list:cursor())))
+      for id = FIRST + 100, FIRST + 249 do assert.is_true(seen[id], id) end
+      seen = {}
+    end
+  end)
+
   it("stay before an array while it is under way, and go after it when its caller has it", function()
     local client, pages = helper.client "latency=10", 0
     local all = #client:bookings { under = 201 }:collect()

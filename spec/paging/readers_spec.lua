@@ -48,6 +48,42 @@ describe("two coroutines", function()
     end
   end)
 
+  it("get what a collect() had that was cancelled, however they read on", function()
+    local ways = {
+      next = function(list, take) for b, node in list do take(b, node) end end,
+      collect = function(list, take)
+        local all, own = list:collect()
+        for i, b in ipairs(all) do take(b, own and own[i]) end
+      end,
+      pages = function(list, take)
+        for _, all, node in list:pages() do
+          for _, b in ipairs(all) do take(b, node) end
+        end
+      end,
+    }
+    for _, options in ipairs { { provider = 102 }, { under = 201, per_page = 50, limit = 300 }, { provider = 102, details = true, limit = 70 } } do
+      for way, read in pairs(ways) do
+        local list, pages, seen, count = helper.client("latency=10", { max_in_flight = 2 }):bookings(options), nil, {}, 0
+        calira.run(function()
+          local tasks = {}
+          for i = 1, 2 do tasks[i] = calira.spawn(list.collect, list) end
+          repeat
+            calira.sleep(0.005)
+            pages = list:progress()
+          until pages > 50
+          for i = 1, 2 do tasks[i]:cancel() end
+          read(list, function(b, node)
+            assert.is_nil(seen[b.id], way)
+            seen[b.id], count = true, count + 1
+            assert.equal(options.under ~= nil, node ~= nil)
+          end)
+        end)
+        assert.equal(options.limit or 250, count, way)
+        assert.equal(count, list:report().delivered)
+      end
+    end
+  end)
+
   it("see the same error", function()
     local client = helper.client("failpage=403:1;latency=10")
     local list = client:bookings { provider = 102 }

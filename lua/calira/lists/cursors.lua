@@ -81,7 +81,8 @@ function M.open(call, options)
   local resumed = options.resume ~= nil and read(options.resume, mark) or nil
   return resumed, function(page, id, node, size, before)
     local from = resumed or { page = 1 }
-    if not page then page, id, size = from.page, from.id, from.size end
+    if not page then page, size = from.page, from.size end
+    if id == nil and page == from.page then id = from.id end -- nothing was delivered since
     if not node then before = from.before end
     local account = node and write_id(node.id) or from.node and write_id(from.node)
     local place = size and page .. "x" .. size or page
