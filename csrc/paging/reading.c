@@ -258,15 +258,24 @@ struct found {
     uint64_t digest;
 };
 
-/* Resume: the record to go on after is not on its page. Where others before it have gone it is on the page before now, and so
- * are some that were not delivered: that page is read first. */
-static void look_back(lua_State *L, struct walk *w) {
-    w->back = true;
-    w->first--;
+/* Resume: the record to go on after is not on its page. Where pages have another size now, it is on another one. Else, where others
+ * before it have gone, it is on the page before now, and so are some that were not delivered: that page is read first. False:
+ * there is no other page to look at. */
+static bool look_elsewhere(lua_State *L, struct walk *w, int64_t size) {
+    int64_t first = w->first - 1;
+    if (w->size_before > 0 && size > 0 && size != w->size_before)
+        first = first * w->size_before / size + 1;
+    else if (w->back || first < 1)
+        return false;
+    else
+        w->back = true;
+    w->size_before = 0;
+    w->first = first;
     w->in_hand = false;
     clear(L, WALK_RESPONSE);
     pages_restart(&w->pages, w->first);
     pass_start(&w->pass, w->first, w->size);
+    return true;
 }
 
 /* Decodes and numbers the page in hand, and keeps its records: as the batch, or among the pages of an exact walk. */
@@ -288,10 +297,8 @@ static bool find_out(lua_State *L, struct walk *w, struct found *found) {
         lua_getiuservalue(L, SLOT_WALK, WALK_AFTER);
         found->skip = dedup_place(L);
         lua_settop(L, SLOT_NUMBERS);
-        if (found->skip == 0 && !w->back && w->first > 1) {
-            look_back(L, w);
+        if (found->skip == 0 && look_elsewhere(L, w, found->seen.size))
             return false;
-        }
         if (found->skip == 0 && w->back) /* gone itself: from the start of its page */
             found->skip = found->seen.records;
     }

@@ -46,6 +46,7 @@ static void read_options(lua_State *L, struct walk *w) {
     if (!w->reading.once)
         w->first = 1;
     w->size = whole(L, "size", 0);
+    w->size_before = whole(L, "size_before", 0);
     set_want(w, whole(L, "limit", -1));
 }
 
@@ -59,7 +60,7 @@ static void release(struct resource *resource) {
 }
 
 /* core.walk(client, path, query, options): query is an array of names and values by turns, which the walk keeps; options:
- * per_page, page, lookahead, limit, exact, scope, and of a cursor's: resumed, after (id), size; checked by the Lua layer.
+ * per_page, page, lookahead, limit, exact, scope, and of a cursor's: resumed, after (id), size or size_before; checked by the Lua layer.
  * Sends nothing. */
 static int f_walk(lua_State *L) {
     struct client *client = client_check(L, 1);
@@ -186,12 +187,13 @@ static int walk_want(lua_State *L) {
     return 0;
 }
 
-/* walk:size(): records of a page, where they turned out to be others than the server says; else nothing. */
+/* walk:size(): for a cursor, how many records a page has: `x50` where they turned out to be others than the server says, `p100` where
+ * it says so; nothing where that is not known. */
 static int walk_size(lua_State *L) {
     struct walk *w = walk_check(L);
-    if (!w->pass.corrected)
+    if (w->pass.size <= 0)
         return 0;
-    lua_pushinteger(L, w->pass.size);
+    lua_pushfstring(L, w->pass.corrected ? "x%I" : "p%I", (LUAI_UACINT)w->pass.size);
     return 1;
 }
 

@@ -51,8 +51,9 @@ struct walk {
     struct dedup dedup;
     struct loop *loop;
     enum walk_state state;
-    int64_t first; /* the page to start with */
-    int64_t size;  /* of a page, where an earlier run found it to be another than the server says; else 0 */
+    int64_t first;       /* the page to start with */
+    int64_t size;        /* of a page, where an earlier run found it to be another than the server says; else 0 */
+    int64_t size_before; /* of a page, as the server said in an earlier run; 0: not known */
     struct reading reading;
     struct batch batch;
     bool in_hand;   /* the response of the next page was taken, and not yet its records */

@@ -187,6 +187,22 @@ describe("cursor() and resume", function()
     end
   end)
 
+  it("where pages have become larger, or smaller: from where the page began, at the latest", function()
+    for before, now in pairs { [20] = 50, [50] = 20, [100] = 30, [30] = 100 } do
+      for _, count in ipairs { 15, 60, 119, 180, 249 } do
+        local cursor = cursor_after(helper.client("per=" .. before), count)
+        for _, change in ipairs { "", ";delete=1:" .. count - 1, ";delete=1:0" } do
+          local found, list = resumed((helper.client("per=" .. now .. change)), cursor)
+          assert.equal("complete", list:report().verdict)
+          assert.is_true(#found < 250 - count + before + now, #found)
+          local has = {}
+          for _, each in ipairs(found) do has[each] = true end
+          for each = FIRST + count, FIRST + 249 do assert.is_true(has[each], each) end
+        end
+      end
+    end
+  end)
+
   it("the verdict is of what was read since, in one pass", function()
     local client = helper.client()
     local cursor = cursor_after(client, 50)
@@ -238,8 +254,8 @@ describe("cursor() and resume", function()
     refused("equipment", { account = 102 })
     for _, junk in ipairs {
       "", "x", "calira1", cursor .. "x", cursor .. ".i7x", cursor:gsub("%.i%d+$", ".s7"), cursor:gsub("%.i%d+$", ".z7"),
-      cursor:gsub("^calira1", "calira2"), cursor:gsub("%.%d+%.", ".0."), cursor:gsub("%.%d+%.", ".-1."),
-      cursor:gsub("%.%d+%.", ".99999999999999999999."), 7, true, {}, ("x"):rep(10000), "\0",
+      cursor:gsub("^calira1", "calira2"), cursor:gsub("%.%d+p", ".0p"), cursor:gsub("%.%d+p", ".-1p"),
+      cursor:gsub("%.%d+p", ".99999999999999999999p"), 7, true, {}, ("x"):rep(10000), "\0",
     } do
       local err = helper.failure(client.bookings, client, { provider = 102, status = "pending", resume = junk })
       assert.equal("argument", err.kind)

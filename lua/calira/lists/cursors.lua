@@ -1,6 +1,6 @@
 --- Cursors: where a list was left, as a short text, so that another run goes on there. Nothing here waits.
--- `calira1.<fingerprint>.<page>[x<size>].<id>[.<account>.<before>]`: the fingerprint is of what the list asks for, so that a cursor is not
--- taken for another list's; the size is that of a page where the server says another; an id is `-` (none), `i` and a whole number, or `s`
+-- `calira1.<fingerprint>.<page>[p<size>|x<size>].<id>[.<account>.<before>]`: the fingerprint is of what the list asks for, so that a cursor
+-- is not taken for another list's; the size is that of a page, x where the server says another; an id is `-` (none), `i` and a whole number, or `s`
 -- and a text in hexadecimal; `before` is a digest of the accounts that were read before this one.
 
 local core <const> = require "calira.core"
@@ -49,22 +49,24 @@ local function refuse(message)
   core.raise("argument", "resume: " .. message)
 end
 
---- What a cursor says: `page`, `size`, `id`, `node` (the id of an account), `before` ("" where it does not say).
+--- What a cursor says: `page`, `size` (with its letter, "" where it does not say), `id`, `node` (the id of an account), `before` ("" where it does not say).
 local function read(text, mark)
   if type(text) ~= "string" then refuse(("a cursor is a text (got %s)"):format(type(text))) end
-  local made, page, size, id, node, before = text:match "^calira1%.(%x+)%.(%d+)x?(%d*)%.([%w%-]+)%.?([%w%-]*)%.?(%x*)$"
+  local made, page, size, id, node, before = text:match "^calira1%.(%x+)%.(%d+)([xp]?%d*)%.([%w%-]+)%.?([%w%-]*)%.?(%x*)$"
   page = page and math.tointeger(tonumber(page))
   local good, last = read_id(id or "?")
   local placed, account = read_id(node or "?")
   if not (good and placed and page and page >= 1 and page < 1 << 40) then refuse(("%q is no cursor"):format(text:sub(1, 80))) end
   if made ~= mark then refuse "the cursor was made by a list with other parameters" end
-  return { page = page, size = math.tointeger(tonumber(size)), id = last, node = account, before = before }
+  return { page = page, size = size, id = last, node = account, before = before }
 end
 
 --- Puts what a cursor says, if there is one, into the options of the walk that goes on.
 function M.apply(resumed, walk_options)
   if not resumed then return end
-  walk_options.page, walk_options.size, walk_options.after, walk_options.resumed = resumed.page, resumed.size, resumed.id, true
+  local size = math.tointeger(tonumber((resumed.size:sub(2))))
+  walk_options.page, walk_options.after, walk_options.resumed = resumed.page, resumed.id, true
+  walk_options[resumed.size:sub(1, 1) == "x" and "size" or "size_before"] = size
 end
 
 --- Reads the option `resume` and makes the function that writes cursors of this list.
@@ -80,12 +82,12 @@ function M.open(call, options)
   local mark = ("%016x"):format(core.digest(request_of(call, options))) -- tells requests apart, protects nothing
   local resumed = options.resume ~= nil and read(options.resume, mark) or nil
   return resumed, function(page, id, node, size, before)
-    local from = resumed or { page = 1 }
+    local from = resumed or { page = 1, size = "" }
     if not page then page, size = from.page, from.size end
     if id == nil and page == from.page then id = from.id end -- nothing was delivered since
     if not node then before = from.before end
     local account = node and write_id(node.id) or from.node and write_id(from.node)
-    local place = size and page .. "x" .. size or page
+    local place = page .. (size or "")
     return ("calira1.%s.%s.%s%s%s"):format(mark, place, write_id(id), account and "." .. account or "",
       account and before and before ~= "" and "." .. before or "")
   end
