@@ -196,10 +196,13 @@ static void end_pass(lua_State *L, struct walk *w) {
 
 /* ---- pages ---- */
 
+static bool missing(const struct response *r) {
+    return r->reply.outcome == OUTCOME_ANSWER && r->reply.status == 404;
+}
+
 /* Whether the page was not found, and none like it was promised: an empty page in other words. */
 static bool beyond(const struct walk *w, const struct response *r) {
-    bool missing = r->reply.outcome == OUTCOME_ANSWER && r->reply.status == 404;
-    return missing && pass_beyond(&w->pass, w->pages.next);
+    return missing(r) && pass_beyond(&w->pass, w->pages.next);
 }
 
 static void read_headers(const struct walk *w, const struct response *r, struct page_seen *seen) {
@@ -258,6 +261,15 @@ struct found {
     uint64_t digest;
 };
 
+/* Resume: goes on from another page instead. */
+static void restart_at(lua_State *L, struct walk *w, int64_t first) {
+    w->first = first;
+    w->in_hand = false;
+    clear(L, WALK_RESPONSE);
+    pages_restart(&w->pages, first);
+    pass_start(&w->pass, first, w->size);
+}
+
 /* Resume: the record to go on after is not on its page. Where pages have another size now, it is on another one. Else, where others
  * before it have gone, it is on the page before now, and so are some that were not delivered: that page is read first. False:
  * there is no other page to look at. */
@@ -270,11 +282,7 @@ static bool look_elsewhere(lua_State *L, struct walk *w, int64_t size) {
     else
         w->back = true;
     w->size_before = 0;
-    w->first = first;
-    w->in_hand = false;
-    clear(L, WALK_RESPONSE);
-    pages_restart(&w->pages, w->first);
-    pass_start(&w->pass, w->first, w->size);
+    restart_at(L, w, first);
     return true;
 }
 
@@ -283,6 +291,12 @@ static bool find_out(lua_State *L, struct walk *w, struct found *found) {
     struct response *r = lua_touserdata(L, SLOT_RESPONSE);
     *found = (struct found){.skip = 0};
     read_headers(w, r, &found->seen);
+    if (w->resumed && w->pages_read == 0 && w->first > 1 &&
+        missing(r)) { /* the list became shorter, or is gone: page 1 tells */
+        w->skipping = false;
+        restart_at(L, w, 1);
+        return false;
+    }
     if (!decode(L, w, &found->seen))
         return false;
     const uint64_t *numbers = dedup_number(L, &w->dedup, SLOT_OTHER_IDS);

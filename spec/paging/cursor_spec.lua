@@ -153,6 +153,21 @@ describe("cursor() and resume", function()
     assert.equal(149, #found)
   end)
 
+  it("where its page is gone, whatever the service says beyond the end: from before it", function()
+    for _, past in ipairs { "404", "empty", "last", "lastsilent" } do
+      for _, count in ipairs { 201, 250 } do
+        local cursor = cursor_after((helper.client()), count)
+        for bookings = 90, 200, 55 do
+          local found, list = resumed(helper.client(("bookings=%d;past=%s"):format(bookings, past)), cursor)
+          assert.equal("complete", list:report().verdict)
+          assert.is_true(#found == 0 or found[#found] == FIRST + bookings - 1)
+        end
+        local gone = helper.client("failpath=404:bookings%3F"):bookings { provider = 102, resume = cursor }
+        assert.equal("not_found", helper.failure(gone.next, gone).kind)
+      end
+    end
+  end)
+
   it("where it moved on the same page: after it", function()
     local client = helper.client()
     local found = resumed((helper.client "delete=1:110"), (cursor_after(client, 150)))
