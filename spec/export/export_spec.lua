@@ -57,6 +57,23 @@ describe("calira export", function()
     assert.equal(all, query(db, "SELECT count(*) FROM bookings WHERE gone_at IS NULL"))
   end)
 
+  it("marks nothing as gone of a lab that was not visible when the run began", function()
+    local export = require "calira.export"
+    local scope = require "calira.command.support.scope"
+    local client = helper.client()
+    local function run(tree)
+      local writer = export.open(folder .. "/a.db", { source = "under 211" })
+      local result = export.run { client = client, writer = writer, nodes = { tree:find(211) }, list = scope.list, whole = true }
+      writer:close()
+      return result
+    end
+    assert.same({ 200, 0 }, { run(client:tree()).counts.new, #run(client:tree()).doubts })
+    local result = run(helper.client("hide=105"):tree())
+    assert.equal(0, result.gone)
+    assert.matches("^lab 105 was not read", result.doubts[1].text)
+    assert.equal("200\n", query(folder .. "/a.db", "SELECT count(*) FROM bookings WHERE gone_at IS NULL"))
+  end)
+
   it("marks nothing as gone where the service counts more than it shows", function()
     local db = folder .. "/a.db"
     calira("export " .. db .. " --lab 102", helper.url "bookings=120")
@@ -64,6 +81,9 @@ describe("calira export", function()
     assert.equal(3, status)
     assert.matches("nothing was marked as gone", said, 1, true)
     assert.equal("0\n", query(db, "SELECT count(gone_at) FROM bookings"))
+    _, said, status = calira("export " .. folder .. "/a.csv --lab 102", helper.url "bookings=118;invisible=2")
+    assert.equal(3, status)
+    assert.matches("the service counts 2 more than it shows", said, 1, true)
   end)
 
   it("keeps what came where a call fails, and goes on there", function()

@@ -106,6 +106,10 @@ local function doubts_of(context, result)
     context.note("nothing was marked as gone: " .. doubt.text)
     if doubt.serious then code = status.incomplete end
   end
+  if #result.doubts == 0 and result.unseen > 0 then
+    context.note(("possibly incomplete: the service counts %d more than it shows"):format(result.unseen))
+    code = status.incomplete
+  end
   local nameless <const> = result.counts.without_id
   if nameless > 0 then
     if #result.doubts == 0 then context.note(("%d came without an id: another run cannot know them again"):format(nameless)) end

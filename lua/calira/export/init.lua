@@ -126,7 +126,9 @@ function Export:walk(node, cursor)
     for _, records, lab in list:pages() do self:page(list, records, lab or node, node) end
   end)
   if not ok and not (calira.is_error(err) and err.kind == "drift") then error(err, 0) end
-  return list:report(), not ok and err or nil
+  local report <const> = list:report()
+  for _, part in ipairs(report.parts or { { node = node } }) do self.read_labs[tostring(part.node.id)] = true end
+  return report, not ok and err or nil
 end
 
 --- Reads the lists of all nodes from where the writer left them. Returns the sum of the reports, and the first doubt.
@@ -171,10 +173,9 @@ function Export:labs()
   return ids
 end
 
---- Labs of `before` that `now` has not.
-local function missing(before, now)
-  local there, lost = {}, {}
-  for _, id in ipairs(now) do there[tostring(id)] = true end
+--- Labs of `before` that are not in a set of ids as texts.
+local function missing(before, there)
+  local lost = {}
   for _, id in ipairs(before) do
     if not there[tostring(id)] then lost[#lost + 1] = id end
   end
@@ -184,13 +185,18 @@ end
 --- Whether what this run did not see can be taken for gone, and the labs that are seen now. Else says in `doubts` why not. May wait.
 function Export:judge(report, drift)
   local labs <const> = (self.find_labs or self.labs)(self)
-  local lost <const> = missing(self.writer.last.labs, labs)
+  local now = {}
+  for _, id in ipairs(labs) do now[tostring(id)] = true end
+  local lost <const>, unread <const> = missing(self.writer.last.labs, now), missing(self.writer.last.labs, self.read_labs)
   local function doubt(serious, text, ...)
     self.doubts[#self.doubts + 1] = { serious = serious, text = text:format(...) }
   end
   if #lost > 0 then
     doubt(true, "lab %s is not visible any more: consent again, or, where it is gone for good, delete it from the table calira_labs",
       table.concat(lost, ", "))
+  end
+  if #lost == 0 and #unread > 0 and not self.resumed then
+    doubt(true, "lab %s was not read: it was not visible when this run began", table.concat(unread, ", "))
   end
   if report.unseen > 0 then doubt(true, "the service counts %d more than it shows", report.unseen) end
   if self.counts.without_id > 0 then doubt(true, "%d came without an id, and have no row", self.counts.without_id) end
@@ -204,13 +210,14 @@ end
 ---  whether they are all that the token sees; `details`, `refetch` (all again): booleans; `on_page(list, counts)`: called after each page;
 ---  `labs()`: ids of the labs that are visible now, where not a tree is to tell
 ---@return table result `counts` (`new`, `changed`, `same`, `details`, `vanished`, `without_id`), `rows`, `gone`, `pages`,
----  `doubts` (why nothing was marked as gone: `text`, `serious`), `drift` (the error of a list that would not settle), `resumed`.
+---  `unseen` (how many more the service counts than it shows), `doubts` (why nothing was marked as gone: `text`, `serious`), `drift` (the
+---  error of a list that would not settle), `resumed`.
 ---  Raises what the calls and the writer raise; what was written stays, and the next run goes on there.
 function M.run(options)
   local self = setmetatable({
     client = options.client, writer = options.writer, nodes = options.nodes, list = options.list, whole = options.whole,
     details = options.details, refetch = options.refetch, on_page = options.on_page, find_labs = options.labs,
-    resumed = options.writer.last.resumed, doubts = {},
+    resumed = options.writer.last.resumed, doubts = {}, read_labs = {},
     counts = { new = 0, changed = 0, same = 0, details = 0, vanished = 0, without_id = 0 },
   }, Export)
   local report, drift = self:read_on()
@@ -219,6 +226,7 @@ function M.run(options)
   local ended <const> = self.writer:finish { gone = gone, labs = labs }
   return {
     counts = self.counts, rows = ended.rows, gone = ended.gone or 0, drift = drift, doubts = self.doubts,
+    unseen = report.unseen,
     resumed = self.resumed, pages = report.pages,
   }
 end

@@ -73,11 +73,13 @@ end
 --- The tree, read once, and why it may lack accounts, if it may: what came of it serves all the same. May wait.
 local function tree_of(self)
   if not self.tree then
-    local accounts = {}
+    local accounts, list = {}, self.client():accounts()
     local ok, err = pcall(function()
-      for account in self.client():accounts() do accounts[#accounts + 1] = account end
+      for account in list do accounts[#accounts + 1] = account end
     end)
     if not (ok or core.is_error(err) and err.kind == "drift") then error(err, 0) end
+    local unseen <const> = ok and list:report().unseen or 0
+    if unseen > 0 then self.note(("the service counts %d accounts more than it shows to this application"):format(unseen)) end
     self.tree, self.tree_doubt = trees.build(accounts, self.client()), err and status.words(err)
   end
   return self.tree, self.tree_doubt
