@@ -24,6 +24,15 @@ describe("calira", function()
     assert.equal("calira 0.1.0\n", (command.out "--version"))
   end)
 
+  it("has the help of all commands where no command stands first", function()
+    for _, line in ipairs { "-h bookings", "--help bookings", "--help" } do
+      assert.matches("\n   watch ", command.out(line), 1, true)
+    end
+    for _, line in ipairs { "bookings -h", "--profile=x bookings --help", "--profile tree bookings --help" } do
+      assert.matches("^Usage: calira bookings ", (command.out(line)))
+    end
+  end)
+
   it("ends with 2 for wrong usage, with a line on stderr", function()
     for _, line in ipairs {
       "nix", "bookings --limit x", "bookings --limti 1", "booking", "bookings --lab 1 --under 2", "bookings --format xml",

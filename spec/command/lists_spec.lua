@@ -79,6 +79,15 @@ describe("filters of the command", function()
     assert.same({ expected[1], expected[2] }, ids "bookings --lab 106 --details --where 'projects.name=Project 106001' --limit 2")
   end)
 
+  it("are values of the lab's fields, whether a record tells its lab or the list does", function()
+    local optics = expected_ids { under = 105 }
+    for _, scope in ipairs { "--under 211", "--lab 105", "--under 211 --details" } do
+      assert.same(optics, ids("bookings --where lab.name=Optics " .. scope), scope)
+    end
+    local two = { optics[1], optics[2] }
+    assert.same(two, ids "bookings --where lab.name=Optics --limit 2 --under 211")
+  end)
+
   it("drop records before their details are asked for, where the summary tells", function()
     local id = helper.id()
     assert.same({ 12346 }, ids("bookings --lab 102 --details --where id=12346", { id = id }))
@@ -319,6 +328,11 @@ print(json.loads(r["projects"])[0]["funding_codes"][1]["code"], json.loads(r["cu
 ]], (command.out "booking 12345 --format csv"))
     assert.equal("INDUSTRY-2026-02 True 12345\n", said)
     assert.matches("Project code +PRJ%-2026%-0042\n", (command.out "form 16 --format table"))
+  end)
+
+  it("has every column in csv that any record has", function()
+    local out = command.out "get /equipment account=103 --format csv"
+    assert.matches("^id,[^\n]*parent_id,parent_name", out)
   end)
 
   it("is whatever a path gives", function()

@@ -73,6 +73,12 @@ describe("calira watch", function()
     assert.matches("lab 102 is not visible any more", err, 1, true)
   end)
 
+  it("says how many bookings it cannot know again", function()
+    local _, err, status = look "noid=1"
+    assert.equal(3, status)
+    assert.matches("250 bookings have no id", err, 1, true)
+  end)
+
   it("refuses the state of another watch", function()
     look "bookings=1"
     local _, err, status = look("bookings=1", "--lab 103")

@@ -63,7 +63,7 @@ describe("calira export", function()
     local client = helper.client()
     local function run(tree)
       local writer = export.open(folder .. "/a.db", { source = "under 211" })
-      local result = export.run { client = client, writer = writer, nodes = { tree:find(211) }, list = scope.list, whole = true }
+      local result = export.run { client = client, writer = writer, nodes = { tree:find(211) }, list = scope.list }
       writer:close()
       return result
     end

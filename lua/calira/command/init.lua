@@ -36,10 +36,10 @@ local function add_profile(parser, target)
     :argname "NAME":target(target)
 end
 
---- The command that arguments name; nil where they name none.
+--- The command that arguments name; nil where they name none, or ask for what is said of all.
 local function named(arguments)
   local i = 1
-  while arguments[i] and arguments[i]:find "^%-" do i = i + (arguments[i] == "--profile" and 2 or 1) end
+  while arguments[i] and arguments[i]:find "^%-%-profile" do i = i + (arguments[i] == "--profile" and 2 or 1) end
   for _, name in ipairs(NAMES) do
     if name == arguments[i] then return name end
   end

@@ -86,7 +86,7 @@ function M.run(arguments, context)
   local doubts, client = context.doubts, context.client()
   local count = setmetatable({ from = from, to = to, by_key = {}, rows = {}, unreadable = 0, labs = 0, read_at = os.time() }, Count)
   for _, node in ipairs(nodes) do
-    count.labs = count.labs + (node.labs and context.tree and #context.tree:labs(node.id) or 1)
+    count.labs = count.labs + (node.labs and context.tree and #context.tree:labs(node) or 1)
   end
   scope.each(client, "bookings", nodes, { from = from, to = to }, function(b, node) count:booking(b, node) end, doubts)
   context.tell_doubts()

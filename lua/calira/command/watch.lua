@@ -110,9 +110,12 @@ end
 
 --- Tells of what is new or changed, and notes what is there. Returns the ids that were seen.
 local function look_at_all(job, doubts)
-  local seen = {}
+  local seen, nameless = {}, 0
   scope.each(job.client, "bookings", job.nodes, nil, function(b, node)
-    if b.id == nil then return end
+    if math.type(b.id) ~= "integer" and type(b.id) ~= "string" then
+      nameless = nameless + 1
+      return
+    end
     local key <const> = tostring(b.id)
     local now, before = kept_of(b, node), job.state.bookings[key]
     seen[key] = true
@@ -123,6 +126,7 @@ local function look_at_all(job, doubts)
       job.dirty = true
     end
   end, doubts)
+  if nameless > 0 then doubts[#doubts + 1] = ("%d bookings have no id to know them by, and are not watched"):format(nameless) end
   return seen
 end
 
@@ -130,7 +134,7 @@ end
 local function labs_now(job)
   local seen, lost, ids = {}, {}, {}
   for _, node in ipairs(job.nodes) do
-    local inside = node.labs and job.context.tree and job.context.tree:labs(node.id) or { node }
+    local inside = node.labs and job.context.tree and job.context.tree:labs(node) or { node }
     for _, lab in ipairs(inside) do
       seen[tostring(lab.id)] = true
       ids[#ids + 1] = tostring(lab.id)

@@ -49,7 +49,7 @@ local function refuse(message)
   core.raise("argument", "resume: " .. message)
 end
 
---- What a cursor says: `page`, `size` (with its letter, "" where it does not say), `id`, `node` (the id of an account), `before` ("" where it does not say).
+--- What a cursor says: `page`; `size` with its letter, and `before`, "" where it does not say; `id`; `node` (the id of an account).
 local function read(text, mark)
   if type(text) ~= "string" then refuse(("a cursor is a text (got %s)"):format(type(text))) end
   local made, page, size, id, node, before = text:match "^calira1%.(%x+)%.(%d+)([xp]?%d*)%.([%w%-]+)%.?([%w%-]*)%.?(%x*)$"

@@ -5,6 +5,7 @@
 
 local core <const> = require "calira.core"
 local cursors <const> = require "calira.lists.cursors"
+local names <const> = require "calira.accounts.names"
 local options <const> = require "calira.values.options"
 
 local M = {}
@@ -23,7 +24,11 @@ local function new_walk(list, place, node)
   walk_options.limit = nil
   walk_options.lookahead = walk_options.lookahead or math.min(list.at_once, 64)
   if place == 1 then cursors.apply(list.resumed, walk_options) end
-  local path, query = list.call.address(options.check_id(node, "under"))
+  local id <const> = options.id_text(node)
+  if not id then
+    core.raise("argument", ("under: %s has no id to ask by: on_error can leave it out"):format(names.shown(node)))
+  end
+  local path, query = list.call.address(id)
   return core.walk(list.client, path, query, walk_options)
 end
 

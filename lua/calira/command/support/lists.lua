@@ -86,6 +86,7 @@ local function sources_of(context, arguments, spec)
       context.fail(status.usage, ("%s is no lab (its type is %s): --under asks every lab under it")
         :format(node.name or arguments.lab, node.account_type))
     end
+    if node.id == nil then context.fail(status.failed, ("%s has no id to ask by"):format(node.name or arguments.lab)) end
     return { { options = { [spec.account] = node.id }, node = node } }
   end
   if arguments.under then return { { options = { under = context.account(arguments.under) } } } end
@@ -112,6 +113,15 @@ local function conditions_of(arguments, spec)
   return conditions
 end
 
+--- Whether conditions can only be judged of what a list has delivered: a field that only the full record has, or one of its lab, which
+-- the list tells then.
+local function is_late(conditions, arguments)
+  for _, condition in ipairs(conditions) do
+    if arguments.details or condition.field:find "^lab%f[%W]" then return true end
+  end
+  return false
+end
+
 --- What happens to the records of a command's lists: filtered, counted, written.
 local function reading(context, arguments, spec)
   local from, to
@@ -126,7 +136,7 @@ local function reading(context, arguments, spec)
   end
   return {
     sift = (#conditions > 0 or from or to) and filters.new(conditions, from, to) or nil,
-    late = #conditions > 0 and arguments.details, -- a condition may be of a field that only the full record has
+    late = is_late(conditions, arguments),
     writer = M.writer(context, arguments, columns), left = arguments.limit or math.maxinteger, worst = status.right,
   }
 end

@@ -15,13 +15,17 @@ function M.add_format(parser)
   options.add_zone(parser)
 end
 
---- The columns of records that are not known beforehand: what the first has. What is nested and has no name is left out, but in csv, where
--- it is JSON in its cell.
+--- The columns of records that are not known beforehand: what any of them has (a field that is null is not there). What is nested and has
+-- no name is left out, but in csv, where it is JSON in its cell.
 local function columns_of(records, format)
   local names, nested = {}, {}
-  for name, value in pairs(records[1] or {}) do
-    nested[name] = type(value) == "table" and not value.name
-    if not nested[name] or format == "csv" then names[#names + 1] = name end
+  for _, record in ipairs(records) do
+    for name, value in pairs(record) do
+      nested[name] = nested[name] or type(value) == "table" and not value.name
+    end
+  end
+  for name, is_nested in pairs(nested) do
+    if not is_nested or format == "csv" then names[#names + 1] = name end
   end
   table.sort(names, function(a, b)
     if (a == "id") ~= (b == "id") then return a == "id" end
