@@ -21,7 +21,7 @@ static const double ENOUGH = 20;         /* accepted calls that measure a rate *
 static const double DECREASE = 0.7;      /* where there were fewer; and as long as the rate is a guess, at most */
 static const double SURE = 1.5;          /* calls more than came in */
 static const int SHUT = 2;               /* refusals in a row, after as many calls as these were let in: */
-static const double KNOWN = 10;
+static const double KNOWN = 8;
 static const double FIRST_PAUSE = 2,
                     WIDER = 11; /* times the backoff, 0.5 s: windows of 1, 10, 60 s end before 1, 11, 60 s */
 static const double LEAST_RATE = 0.1, MOST_RATE = 1e4;
@@ -123,12 +123,16 @@ bool bucket_shut(const struct bucket *b) {
 }
 
 int64_t bucket_reopens(const struct bucket *b, bool told, double backoff, double longest) {
-    if (!bucket_shut(b) || (told && b->shut == SHUT))
+    int steps = b->shut - SHUT - told;
+    if (!bucket_shut(b) || steps < 0)
         return INT64_MIN;
-    double pause = FIRST_PAUSE * backoff;
-    for (int i = SHUT; i < b->shut && pause < longest; i++)
+    double pause = FIRST_PAUSE * backoff, before = 0;
+    for (; steps > 0 && before < longest; steps--) {
+        before = pause;
         pause *= WIDER;
-    return b->shut_since + (int64_t)(least(pause, longest) * NS_PER_SECOND);
+    }
+    int64_t from = before < longest ? b->shut_since : b->to; /* the longest again and again */
+    return from + (int64_t)(least(pause, longest) * NS_PER_SECOND);
 }
 
 /* A window of the limit has begun: from one beginning to the next, the service lets in as many as it lets in. */
@@ -136,7 +140,7 @@ static void reopen(struct bucket *b, int64_t started) {
     b->rate = most(least(b->rate, MARGIN * b->let_in / most(seconds(b->reopened, started), 1e-3)), LEAST_RATE);
     b->measured = b->measured || b->let_in >= ENOUGH;
     b->truce = 0;
-    b->reopened = b->opened = started;
+    b->reopened = b->opened = b->grown = started;
     b->let_in = b->running = b->refused = 0;
 }
 
@@ -147,6 +151,7 @@ void bucket_accepted(struct bucket *b, int64_t started, int64_t now) {
         b->shut = 0;
     }
     b->let_in++;
+    b->active = now;
     if (started <= b->to) { /* it was in flight when another was refused */
         b->accepted++;
         b->refused_start = later(b->refused_start, started);
@@ -173,6 +178,7 @@ void bucket_accepted(struct bucket *b, int64_t started, int64_t now) {
 
 void bucket_refused(struct bucket *b, int64_t started, int64_t now, int64_t held) {
     b->held = held;
+    b->active = now;
     if (started <= b->to) { /* by the same empty bucket; but it may ask for a longer pause */
         b->refused_start = later(b->refused_start, started);
         b->refused++;
@@ -214,9 +220,19 @@ int64_t bucket_next(struct bucket *b, int64_t now, int64_t at) {
     return lacking > 0 ? from + 1 + (int64_t)(lacking / b->rate * NS_PER_SECOND) : at;
 }
 
+/* Time in which nobody asked says nothing of what the service lets in. */
+void bucket_wanted(struct bucket *b, int64_t now, int64_t free) {
+    int64_t since = later(b->active, free);
+    if (b->opened == INT64_MIN || now <= since)
+        return;
+    b->opened += now - since;
+    b->reopened += now - since;
+}
+
 void bucket_started(struct bucket *b, int64_t now) {
     if (b->opened == INT64_MIN)
         b->opened = b->reopened = now;
+    b->active = now;
     if (b->rate > 0) {
         fill(b, now);
         b->tokens--;

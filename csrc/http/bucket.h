@@ -37,6 +37,7 @@ struct bucket {
     double let_in;                     /* since then */
     double paced;                      /* those that had to wait for their turn, since the latest refusal */
     int64_t grown;                     /* the rate is of this time */
+    int64_t active;                    /* of the latest start or answer */
     int64_t mark[BUCKET_MARKS];        /* starts of the calls accepted since the latest refusal, a ring */
     int marks;
 };
@@ -49,6 +50,9 @@ int64_t bucket_next(struct bucket *b, int64_t now, int64_t at);
 /* A call was sent. */
 void bucket_started(struct bucket *b, int64_t now);
 
+/* A call is wanted, the first since the latest answer, or since `free`, if that is later. */
+void bucket_wanted(struct bucket *b, int64_t now, int64_t free);
+
 /* An answer that was no 429 came at `now` to a call that had started at `started`. */
 void bucket_accepted(struct bucket *b, int64_t started, int64_t now);
 
@@ -58,7 +62,7 @@ void bucket_refused(struct bucket *b, int64_t started, int64_t now, int64_t held
 /* Whether the service lets nothing in at all, though it had let many in: the window of its limit is used up. */
 bool bucket_shut(const struct bucket *b);
 
-/* The time before which it is not worth asking then. told: the service said when to come back, which is believed once; backoff,
+/* The time before which it is not worth asking then. told: the service said when to come back, which is believed twice; backoff,
  * longest: seconds, the pause before a first retry, and the longest of all. */
 int64_t bucket_reopens(const struct bucket *b, bool told, double backoff, double longest);
 

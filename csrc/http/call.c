@@ -67,6 +67,8 @@ void call_drop(struct call *c) {
 void call_ask(struct call *c, struct queue *n) {
     c->queue = n;
     c->asked = timer_now();
+    if (link_alone(&n->waiting) && link_alone(&n->in_flight) && link_alone(&n->delayed))
+        throttle_wanted(&n->throttle, c->asked);
     link_put(&n->waiting, &c->link);
     queue_dispatch(n);
 }
@@ -132,9 +134,13 @@ void call_send(struct call *c, int64_t now) {
 
 static void on_delay_over(struct timer *t) {
     struct call *c = link_owner(t, struct call, delay);
+    struct queue *n = c->queue;
     link_drop(&c->link);
-    queue_put(c->queue, c);
-    queue_dispatch(c->queue);
+    queue_put(n, c);
+    if (c->last)
+        queue_pause(n, timer_now() + timer_span(throttle_turn(&n->throttle)));
+    c->last = false;
+    queue_dispatch(n);
 }
 
 static long status_of(const struct call *c) {
@@ -182,22 +188,20 @@ static bool retry(struct queue *n, struct call *c) {
     double delay = retry_delay(&n->retry, &now);
     if (delay < 0)
         return false;
-    bool learnt = status == 429 && n->throttle.config.adaptive, last = learnt && is_last_of_many(n, c);
-    int64_t at = timer_now();
+    bool learnt = status == 429 && n->throttle.config.adaptive;
+    int64_t now_ns = timer_now();
     if (learnt)
-        delay = most(delay, throttle_shut(&n->throttle, at));
-    if (last)
-        delay = most(delay, throttle_turn(&n->throttle));
-    int64_t when = at + timer_span(delay);
+        delay = most(delay, throttle_pause(&n->throttle, now_ns));
+    int64_t when = now_ns + timer_span(delay);
     if (c->retry_after >= 0 && c->limit.armed && c->limit.when < when) {
         c->outcome = OUTCOME_LIMITED;
         return false;
     }
     queue_trace(n, c, "retry", delay, NULL);
-    /* one refused for a limit, or an overload, speaks for all; what follows a 429 the throttle knows better, if it may learn: but no
-     * other call takes the place of a last attempt */
-    if (status == 503 || (status == 429 && !learnt) || last)
+    /* one refused for a limit, or an overload, speaks for all; what follows a 429 the throttle knows better, if it may learn */
+    if (status == 503 || (status == 429 && !learnt))
         queue_pause(n, when);
+    c->last = learnt && is_last_of_many(n, c);
     c->retry_due = true;
     c->outcome = OUTCOME_NONE;
     link_put(&n->delayed, &c->link);

@@ -23,6 +23,7 @@ struct call {
     int retries, resent;       /* attempts after the first; attempts with another token */
     int cuts;                  /* answers that came whole and held JSON cut short */
     bool retry_due;            /* its next attempt is a retry */
+    bool last;                 /* and the last one, for which no other call's may take its turn */
     bool sent;                 /* it was sent once */
     unsigned token_serial;
     double retry_after; /* seconds that the latest answer asks for; -1: not said */

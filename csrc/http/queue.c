@@ -250,6 +250,26 @@ static void give_up(struct queue *n, int64_t pause) {
     }
 }
 
+/* The call to send. While the service lets nothing in, one that failed least asks: else the first uses up its retries for all. */
+static struct call *next_call(const struct queue *n) {
+    struct call *best = link_owner(n->waiting.next, struct call, link);
+    bool shut = throttle_shut(&n->throttle);
+    for (struct link *l = best->link.next; shut && l != &n->waiting; l = l->next) {
+        struct call *c = link_owner(l, struct call, link);
+        if (call_attempts(c) + c->retry_due < call_attempts(best) + best->retry_due)
+            best = c;
+    }
+    return best;
+}
+
+/* When the first call goes, which might at `when`: a pause that is a guess is not worth its deadline, before which it asks once more. */
+static int64_t before_deadline(const struct queue *n, int64_t when) {
+    const struct call *first = link_owner(n->waiting.next, struct call, link);
+    int64_t late = first->limit.when - NS_PER_SECOND / 10 - 4 * throttle_latency(&n->throttle);
+    bool guessed = when == n->throttle.own && first->limit.armed;
+    return guessed && late < when ? (late > throttle_told(&n->throttle) ? late : when) : when;
+}
+
 /* How many more calls may be in flight. A call that hangs, a second and many times longer than others take, tells nothing of
  * the service's load and does not count: else a lowered limit would wait for it. Where none may, this looks again when the
  * oldest that counts begins to hang. */
@@ -282,17 +302,18 @@ void queue_dispatch(struct queue *n) {
         }
         if (n->paused_until > next)
             next = n->paused_until;
+        next = before_deadline(n, next);
         if (next > now)
             go_on_at(n, next, now);
         if (next > now && next == n->throttle.fixed_next) /* the client's own rate: no deadline runs yet */
             return;
         if (next > now || !token_ready(n) || !permit_ready(n)) {
-            begin_deadlines(n, next, count);
+            begin_deadlines(n, throttle_told(&n->throttle), count);
             break;
         }
         throttle_started(&n->throttle, now);
         n->permits -= n->limited;
-        call_send(link_owner(n->waiting.next, struct call, link), now);
+        call_send(next_call(n), now);
     }
     if (link_alone(&n->waiting)) /* nobody left to go on for */
         loop_timer_drop(n->loop, &n->timer);

@@ -12,7 +12,7 @@
 
 #include "base/numbers.h"
 
-static const double LONGEST = 3.2e9; /* seconds: a century */
+static const double LONGEST = 86400; /* seconds that a Retry-After is believed; later calls ask again */
 
 static const double LINE_MOST = 1.5;     /* calls in line; half of it is little enough to try one more */
 static const double SECOND_SHARE = 0.75; /* of max_in_flight, after the first calls: a bucket may be empty by then */
@@ -42,8 +42,12 @@ double throttle_rate(const struct throttle *t) {
     return t->bucket.rate;
 }
 
-double throttle_shut(const struct throttle *t, int64_t now) {
-    return bucket_shut(&t->bucket) && t->held > now ? seconds(now, t->held) : 0;
+bool throttle_shut(const struct throttle *t) {
+    return bucket_shut(&t->bucket);
+}
+
+double throttle_pause(const struct throttle *t, int64_t now) {
+    return bucket_shut(&t->bucket) && t->own > now ? seconds(now, t->own) : 0;
 }
 
 double throttle_turn(const struct throttle *t) {
@@ -139,7 +143,7 @@ static void judge(struct throttle *t, int64_t now) {
 }
 
 static void hold(struct throttle *t, int64_t until) {
-    t->held = later(t->held, until);
+    t->own = later(t->own, until);
 }
 
 /* A latency of the first calls, which all go at once: those that went first saw no line, or a short one. */
@@ -188,12 +192,21 @@ static void overloaded(struct throttle *t, const struct throttle_event *e) {
 
 /* ---- what the queue asks and tells ---- */
 
+/* When the next call might go, the bucket and the service's quota apart. */
+static int64_t free_from(const struct throttle *t) {
+    return later(later(t->held, t->own), t->fixed_next);
+}
+
 int64_t throttle_next(struct throttle *t, int64_t now) {
-    int64_t next = t->held > t->fixed_next ? t->held : t->fixed_next;
-    next = bucket_next(&t->bucket, now, next);
-    if (t->left < 1 && t->resets > now && t->resets > next)
-        next = t->resets;
-    return next;
+    return later(bucket_next(&t->bucket, now, free_from(t)), t->left < 1 && t->resets > now ? t->resets : INT64_MIN);
+}
+
+int64_t throttle_told(const struct throttle *t) {
+    return t->left < 1 ? later(t->held, t->resets) : t->held;
+}
+
+void throttle_wanted(struct throttle *t, int64_t now) {
+    bucket_wanted(&t->bucket, now, later(free_from(t), throttle_told(t)));
 }
 
 void throttle_started(struct throttle *t, int64_t now) {
@@ -209,7 +222,7 @@ void throttle_started(struct throttle *t, int64_t now) {
 
 void throttle_ended(struct throttle *t, const struct throttle_event *e) {
     if (e->retry_after >= 0)
-        hold(t, e->now + (int64_t)(least(e->retry_after, LONGEST) * NS_PER_SECOND));
+        t->held = later(t->held, e->now + (int64_t)(least(e->retry_after, LONGEST) * NS_PER_SECOND));
     if (!t->config.adaptive)
         return;
     if (e->kind == THROTTLE_REFUSED) {

@@ -52,7 +52,8 @@ struct throttle_latencies {
 struct throttle {
     struct throttle_config config;
     int64_t fixed_next; /* by config.rate */
-    int64_t held;       /* by Retry-After, and for a moment after the first calls */
+    int64_t held;       /* by Retry-After */
+    int64_t own;        /* by guesses: for a moment after the first calls, and where nothing is let in */
 
     /* calls in flight */
     enum throttle_phase phase;
@@ -85,6 +86,12 @@ int throttle_limit(const struct throttle *t);
 /* The earliest time at which the next call may start; at once, where it is not after `now`. */
 int64_t throttle_next(struct throttle *t, int64_t now);
 
+/* Until when the service, in its own words, asks not to be asked. */
+int64_t throttle_told(const struct throttle *t);
+
+/* A call is wanted, where none was any more: the time since the latest answer was idle. */
+void throttle_wanted(struct throttle *t, int64_t now);
+
 /* A call was sent. */
 void throttle_started(struct throttle *t, int64_t now);
 
@@ -100,8 +107,11 @@ int64_t throttle_latency(const struct throttle *t);
 /* Calls a second that were learnt; 0: none. */
 double throttle_rate(const struct throttle *t);
 
-/* Seconds for which nothing is let in, as the service's refusals of all show; 0: it is open. */
-double throttle_shut(const struct throttle *t, int64_t now);
+/* Whether the service refuses all that it is asked. */
+bool throttle_shut(const struct throttle *t);
+
+/* Seconds until it is asked again then; 0: it is not shut. */
+double throttle_pause(const struct throttle *t, int64_t now);
 
 /* Seconds after which a call would be let in, if no other went meanwhile. */
 double throttle_turn(const struct throttle *t);

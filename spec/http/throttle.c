@@ -92,14 +92,14 @@ static const struct scenario window[] = {
     {"20 each second, one at a time", 1.35, 0.035, WINDOW(20, 1), .max_in_flight = 1},
     {"60 each 10 s", 1.35, 0.03, WINDOW(60, 10)},
     {"60 each 10 s, one at a time", 1.55, 0.03, WINDOW(60, 10), .max_in_flight = 1},
-    {"60 each 60 s", 1.1, 0.065, WINDOW(60, 60)},
-    {"60 each 60 s, one at a time", 1.18, 0.06, WINDOW(60, 60), .max_in_flight = 1},
+    {"60 each 60 s", 1.16, 0.065, WINDOW(60, 60)},
+    {"60 each 60 s, one at a time", 1.22, 0.06, WINDOW(60, 60), .max_in_flight = 1},
     {"300 each 60 s", 1.1, 0.025, WINDOW(300, 60)},
     {"60 each 10 s, Retry-After", 1.1, 0.05, WINDOW(60, 10), .retry_after = true},
     {"60 each 10 s, Retry-After: 1", 1.3, 0.05, WINDOW(60, 10), .retry_after = true, .says = 1},
     {"60 each 60 s, Retry-After", 1.05, 0.04, WINDOW(60, 60), .retry_after = true},
     {"300 each 60 s, Retry-After", 1.05, 0.01, WINDOW(300, 60), .retry_after = true},
-    {"10 each 10 s, one at a time", 1.12, 0.08, WINDOW(10, 10), .max_in_flight = 1},
+    {"10 each 10 s, one at a time", 1.18, 0.11, WINDOW(10, 10), .max_in_flight = 1},
     {"60 each 60 s, 2 clients", 1.1, 0.125, WINDOW(60, 60), .clients = 2},
 };
 
@@ -189,8 +189,8 @@ static void check_table(const struct scenario *table, size_t size, int seeds) {
         struct average a = average(s, OURS, seeds);
         CHECK(a.ratio <= s->time_most, "%s: %.3f of the ideal time", s->name, a.ratio);
         CHECK(a.refused <= s->refused_most, "%s: %.1f %% refused", s->name, 100 * a.refused);
-        CHECK(a.failed <= 1 || s->refusals > 0 || s->every > 0 || s->faults > 0, "%s: %g calls failed", s->name,
-              a.failed);
+        CHECK(a.failed <= 1 + s->clients || s->refusals > 0 || s->every > 0 || s->faults > 0, "%s: %g calls failed",
+              s->name, a.failed);
         CHECK(a.line <= s->line_most, "%s: %.2f calls in line", s->name, a.line);
         if (s->faults > 0)
             CHECK(a.least_limit < 4 && a.limit > 6, "%s: limit down to %.1f, at the end %.1f", s->name, a.least_limit,
@@ -304,25 +304,43 @@ static void truce_ends(void) {
     CHECK(t.bucket.truce == 0, "the truce goes on");
 }
 
-/* Twelve calls are let in, then none: one call asks, after a second, eleven, a minute, and no later. */
+/* Time in which nobody asks says nothing: two refusals an hour apart do not make a rate of an hour. */
+static void idle(void) {
+    struct throttle t = begin(8, 0, true);
+    int64_t now = S;
+    for (int i = 0; i < 30; i++) {
+        if (i == 15) {
+            now += 3600 * S;
+            throttle_wanted(&t, now);
+        }
+        throttle_started(&t, now);
+        end(&t, now + 20 * MS, i % 15 == 6 ? THROTTLE_REFUSED : THROTTLE_OK, -1);
+        now += 40 * MS;
+    }
+    CHECK(throttle_rate(&t) > 4, "rate %g", throttle_rate(&t));
+}
+
+/* Twelve calls are let in, then none: one call asks, after a second, eleven, a minute, and each minute. */
 static void shuts(void) {
-    static const double pauses[] = {0, 1, 11, 60, 0};
+    static const double pauses[] = {0, 1, 11, 60};
     struct throttle t = begin(8, 0, true);
     for (int i = 0; i < 12; i++)
         throttle_started(&t, S), end(&t, S + 20 * MS, THROTTLE_OK, -1);
     int64_t now = 2 * S, shut = now + 20 * MS;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 8; i++) {
         throttle_started(&t, now);
         end(&t, now + 20 * MS, THROTTLE_REFUSED, -1);
         int64_t next = throttle_next(&t, now + 20 * MS);
+        double pause = i < 4 ? pauses[i] + 1e-9 * (double)(shut - now - 20 * MS) : 60;
         CHECK(throttle_limit(&t) == (i ? 1 : 6), "refusal %d: limit %d", i, throttle_limit(&t));
-        CHECK(pauses[i] > 0 ? next == shut + (int64_t)(pauses[i] * S) : next < now + 20 * MS + S,
-              "refusal %d: waits %g s", i, (double)(next - now) / 1e9);
+        CHECK(i == 0 || fabs(1e-9 * (double)(next - now - 20 * MS) - pause) < 1e-6, "refusal %d: waits %g s", i,
+              1e-9 * (double)(next - now));
         now = next > now ? next + 1 : now + S;
     }
     end(&t, now + 20 * MS, THROTTLE_OK, -1);
     CHECK(throttle_limit(&t) > 1, "limit %d where something was let in", throttle_limit(&t));
-    CHECK(fabs(throttle_rate(&t) - 0.97 * 12 / ((double)(now - S) / 1e9)) < 0.02, "rate %g", throttle_rate(&t));
+    CHECK(fabs(throttle_rate(&t) - fmax(0.1, 0.97 * 12 / ((double)(now - S) / 1e9))) < 0.02, "rate %g",
+          throttle_rate(&t));
 }
 
 /* One stray refusal before anything was let in, then room: the rate that is left of it stays a number. */
@@ -389,6 +407,7 @@ int main(int argc, char **argv) {
     stays_finite();
     truce_ends();
     shuts();
+    idle();
     for (uint64_t seed = 1; seed <= 2000; seed++)
         anything(seed);
     tiny(50);

@@ -63,7 +63,7 @@ struct attempt {
     int64_t at; /* of the next thing that happens to it */
     int64_t started;
     int in_flight, retries;
-    bool inside;
+    bool inside, last;
     enum throttle_kind kind;
     double retry_after;
     struct ratelimit told;
@@ -250,21 +250,33 @@ static void finish(struct client *c, struct attempt *a) {
         a->retries++;
     a->state = RESTING;
     a->at = sim.now + (int64_t)(delay * 1e9);
-    if (sim.policy == OURS && a->kind == THROTTLE_REFUSED && a->retries == p.retries) { /* its last attempt */
-        int64_t turn = sim.now + (int64_t)(throttle_turn(&c->throttle) * 1e9);
-        a->at = a->at > turn ? a->at : turn;
-        c->paused = a->at + 1;
-    }
+    a->last = sim.policy == OURS && a->kind == THROTTLE_REFUSED && a->retries == p.retries;
     if ((sim.policy == FIXED || a->kind == THROTTLE_OVERLOADED) && a->at > c->paused)
         c->paused = a->at + 1;
+}
+
+/* Whether another call that may go has failed less often. */
+static bool failed_less(const struct client *c, const struct attempt *than) {
+    for (int i = c->from; i < c->wanted && i < c->from + AHEAD; i++) {
+        const struct attempt *a = &c->calls[i];
+        if ((a->state == WANTED || (a->state == RESTING && a->at <= sim.now)) && a->retries < than->retries)
+            return true;
+    }
+    return false;
 }
 
 static void start_calls(struct client *c) {
     c->gate = NEVER;
     for (int i = c->from; i < c->wanted && i < c->from + AHEAD; i++) {
         struct attempt *a = &c->calls[i];
-        if (a->state == RESTING && a->at <= sim.now)
+        if (a->state == RESTING && a->at <= sim.now) {
             a->state = WANTED;
+            int64_t turn = sim.now + (int64_t)(throttle_turn(&c->throttle) * 1e9);
+            if (a->last && turn > c->paused)
+                c->paused = turn;
+        }
+        if (a->state == WANTED && sim.policy == OURS && bucket_shut(&c->throttle.bucket) && failed_less(c, a))
+            continue;
         if (a->state != WANTED || c->in_flight >= limit_of(c))
             continue;
         int64_t when = throttle_next(&c->throttle, sim.now);
