@@ -99,7 +99,7 @@ void gathered_release(lua_State *L, struct list *l, struct gathered *g) {
     lua_pop(L, 1);
     l->held -= g->count - g->taken;
     g->taken = g->count;
-    source_settle(L, l);
+    l->settled = l->held == 0;
 }
 
 static int close(lua_State *L) {

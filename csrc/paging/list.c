@@ -90,7 +90,7 @@ static void commit(lua_State *L, struct list *l) {
 /* The record on the top goes to the caller. */
 static void deliver(lua_State *L, struct list *l) {
     commit(L, l);
-    source_settle(L, l);
+    l->settled = l->held == 0;
 }
 
 /* Moves the next record, which the batch holds, into the array in slot 2. */
@@ -100,6 +100,8 @@ static void gather_record(lua_State *L, struct list *l, struct gathered *g) {
     lua_pushvalue(L, -1);
     lua_getiuservalue(L, 1, LIST_NODE);
     gathered_add(L, g);
+    if (l->settled)
+        source_settle(L, l);
     commit(L, l);
     l->held++;
     lua_pop(L, 1);
@@ -345,16 +347,17 @@ static int list_cursor(lua_State *L) {
         lua_pushnil(L);
         return 1;
     }
-    if (l->place_page)
-        lua_pushinteger(L, l->place_page);
+    lua_Integer page = l->settled ? l->page : l->place_page;
+    if (page)
+        lua_pushinteger(L, page);
     else
         lua_pushnil(L);
-    if (lua_getiuservalue(L, 1, LIST_PLACE) == LUA_TTABLE)
+    if (lua_getiuservalue(L, 1, l->settled ? LIST_LAST : LIST_PLACE) == LUA_TTABLE)
         lua_getfield(L, -1, "id");
     else
         lua_pushnil(L);
     lua_remove(L, -2);
-    lua_getiuservalue(L, 1, LIST_PLACE_NODE);
+    lua_getiuservalue(L, 1, l->settled ? LIST_NODE : LIST_PLACE_NODE);
     lua_call(L, 3, 1);
     return 1;
 }

@@ -46,6 +46,7 @@ void source_close_list(lua_State *L, struct list *l) {
 }
 
 void source_settle(lua_State *L, struct list *l) {
+    l->settled = false;
     if (l->held > 0)
         return;
     lua_getiuservalue(L, 1, LIST_LAST);

@@ -46,6 +46,7 @@ struct list {
     lua_Integer delivered;   /* to a reader, or into the array that one has under way */
     lua_Integer held;        /* of these, in arrays that their callers have not got */
     lua_Integer place_page;  /* the page of PLACE; 0: none */
+    bool settled;            /* a cursor is where LAST, NODE and `page` are, not yet written to PLACE */
     bool unread;             /* records were left in the batch when the list was closed or its limit reached */
 };
 
@@ -63,7 +64,8 @@ void source_leave(lua_State *L, struct list *l, enum list_state state);
 /* Closes the list, whatever its state. */
 void source_close_list(lua_State *L, struct list *l);
 
-/* The cursor comes to where the readers are, unless records are held that it would pass. Runs no other code. */
+/* Writes down where a cursor is, unless records are held that it would pass: before LAST, NODE or `page` change for other reasons than
+ * a record that its caller got. Runs no other code. */
 void source_settle(lua_State *L, struct list *l);
 
 /* Pushes the report: the source's, and what the list itself knows. `ended`: the source is at its end. */
