@@ -91,7 +91,25 @@ struct gathered *gathered_next(lua_State *L, const struct list *l) {
     return g;
 }
 
+/* Leaves out of an array the records at its start that another reader has got. */
+static void leave_out_taken(lua_State *L, const struct gathered *g, int value) {
+    lua_getiuservalue(L, SLOT_GATHERED, value);
+    for (lua_Integer i = 1; i <= g->count; i++) {
+        lua_rawgeti(L, -1, i + g->taken);
+        lua_rawseti(L, -2, i);
+    }
+    lua_pop(L, 1);
+}
+
 void gathered_release(lua_State *L, struct list *l, struct gathered *g) {
+    lua_pushvalue(L, SLOT_GATHERED);
+    g->given_up = true; /* to close the slot is a call, which a hook's error can prevent */
+    lua_closeslot(L, SLOT_GATHERED);
+    lua_replace(L, SLOT_GATHERED);
+    if (g->taken > 0) { /* in that call */
+        leave_out_taken(L, g, GATHERED_RECORDS);
+        leave_out_taken(L, g, GATHERED_NODES);
+    }
     lua_getiuservalue(L, SLOT_LIST, LIST_GATHERED);
     lua_pushvalue(L, SLOT_GATHERED);
     lua_pushnil(L);

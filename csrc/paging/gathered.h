@@ -28,7 +28,7 @@ void gathered_add(lua_State *L, struct gathered *g);
  * `taken`++. Runs no other code. */
 struct gathered *gathered_next(lua_State *L, const struct list *l);
 
-/* The caller of the reader gets the one in slot 2: the list holds it no more. Runs no other code. */
+/* The caller of the reader gets the one in slot 2: the list holds it no more. May raise: then it is given up. */
 void gathered_release(lua_State *L, struct list *l, struct gathered *g);
 
 /* Makes the metatable. */
