@@ -270,7 +270,7 @@ static int client_stats(lua_State *L) {
         lua_pushinteger(L, counters[i].value);
         lua_setfield(L, -2, counters[i].name);
     }
-    lua_pushnumber(L, n->stats.waited);
+    lua_pushnumber(L, queue_waited(n));
     lua_setfield(L, -2, "waited");
     lua_pushinteger(L, n->sent);
     lua_setfield(L, -2, "in_flight");

@@ -164,6 +164,12 @@ static void count_wait(struct queue *n, int64_t now, int64_t when) {
     queue_trace(n, NULL, "wait", seconds, NULL);
 }
 
+double queue_waited(const struct queue *n) {
+    int64_t now = timer_now();
+    double ahead = n->counted_until > now ? (double)(n->counted_until - now) / (double)NS_PER_SECOND : 0;
+    return n->stats.waited - ahead;
+}
+
 void queue_pause(struct queue *n, int64_t when) {
     if (when <= n->paused_until)
         return;

@@ -55,7 +55,7 @@ struct queue {
     struct trace *trace; /* owned; NULL: nobody listens */
     struct {
         int64_t calls, retries, refreshes, bytes, connections;
-        double waited;
+        double waited; /* up to counted_until */
     } stats;
 };
 
@@ -66,6 +66,9 @@ int queue_limit(const struct queue *n);
 
 /* Calls a second at the most, as the user says or as was learnt; 0: no bound. */
 double queue_rate(const struct queue *n);
+
+/* Seconds waited for limits so far. */
+double queue_waited(const struct queue *n);
 
 /* Gives up every call, as OUTCOME_CLOSED. Idempotent. */
 void queue_close(struct queue *n);

@@ -187,6 +187,14 @@ describe("Retry-After", function()
     assert.is_true(client:stats().waited > 0 and client:stats().waited <= seconds + 0.1, "counted more than once")
   end)
 
+  it("is counted as it passes, not ahead of it", function()
+    local client = H.client("firstfail=503:1;retry_after=5", { deadline = 20 })
+    local request = client:request "/accounts/101"
+    calira.sleep(0.3)
+    assert.is_true(client:stats().waited > 0.1 and client:stats().waited < 0.4, client:stats().waited)
+    request:cancel()
+  end)
+
   it("or its own backoff does, where a 429 or a 503 says no time", function()
     for status, pauses in pairs { [429] = true, [503] = true, [500] = false } do
       local client = H.client(("firstfail=%d:1"):format(status), { max_in_flight = 1, backoff = { base = 0.2 } })
