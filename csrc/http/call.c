@@ -184,15 +184,17 @@ static bool is_last_of_many(const struct queue *n, const struct call *c) {
 /* Whether the call is to be tried again, and if so puts it among the delayed until then. */
 static bool retry(struct queue *n, struct call *c) {
     long status = status_of(c);
-    struct retry_case now = {passing(c), c->retries, c->retry_after, queue_random(n)};
-    double delay = retry_delay(&n->retry, &now);
+    struct retry_case attempt = {passing(c), c->retries, c->retry_after, queue_random(n)};
+    double delay = retry_delay(&n->retry, &attempt);
     if (delay < 0)
         return false;
     bool learnt = status == 429 && n->throttle.config.adaptive;
-    int64_t now_ns = timer_now();
-    if (learnt)
-        delay = most(delay, throttle_pause(&n->throttle, now_ns));
-    int64_t when = now_ns + timer_span(delay);
+    int64_t now = timer_now();
+    double pause = learnt ? throttle_pause(&n->throttle, now) : 0;
+    if (c->limit.armed) /* the queue lets it ask once more before that */
+        pause = least(pause, seconds(now, c->limit.when) - 0.2);
+    delay = most(delay, pause);
+    int64_t when = now + timer_span(delay);
     if (c->retry_after >= 0 && c->limit.armed && c->limit.when < when) {
         c->outcome = OUTCOME_LIMITED;
         return false;

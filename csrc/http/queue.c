@@ -271,9 +271,10 @@ static struct call *next_call(const struct queue *n) {
 /* When the first call goes, which might at `when`: a pause that is a guess is not worth its deadline, before which it asks once more. */
 static int64_t before_deadline(const struct queue *n, int64_t when) {
     const struct call *first = link_owner(n->waiting.next, struct call, link);
+    if (!first->limit.armed || when != n->throttle.own)
+        return when;
     int64_t late = first->limit.when - NS_PER_SECOND / 10 - 4 * throttle_latency(&n->throttle);
-    bool guessed = when == n->throttle.own && first->limit.armed;
-    return guessed && late < when ? (late > throttle_told(&n->throttle) ? late : when) : when;
+    return late < when && late > throttle_told(&n->throttle) ? late : when;
 }
 
 /* How many more calls may be in flight. A call that hangs, a second and many times longer than others take, tells nothing of

@@ -32,6 +32,11 @@ describe("a window of calls that is used up", function()
     end)
   end
 
+  it("is asked once more before a call's deadline", function()
+    local client = H.client("window=12:2;bucket429=none", { deadline = 3, backoff = { base = 0.5, max = 30 } })
+    for _ = 1, 13 do client:account(101) end
+  end)
+
   it("ends a call where it stays so", function()
     local client = H.client("window=12:1000;bucket429=none", { backoff = { base = 0.002 }, max_wait = 0.1 })
     local err = H.failure(function()
