@@ -112,7 +112,7 @@ end
 local function look_at_all(job, doubts)
   local seen, nameless = {}, 0
   scope.each(job.client, "bookings", job.nodes, nil, function(b, node)
-    if math.type(b.id) ~= "integer" and type(b.id) ~= "string" then
+    if not row.usable(b.id) then
       nameless = nameless + 1
       return
     end

@@ -38,11 +38,6 @@ function M.open(target, options)
   return require("calira.export." .. assert(M.kind(target))).open(target, options)
 end
 
---- Whether an id can tell records apart, as the library sees it.
-local function usable(id)
-  return math.type(id) == "integer" or type(id) == "string" and id ~= ""
-end
-
 local Export = {}
 Export.__index = Export
 
@@ -77,7 +72,7 @@ end
 function Export:rows_of(records, node)
   local rows, ids, digest = {}, {}, row.digest(node)
   for i, record in ipairs(records) do
-    local id = usable(record.id) and record.id or nil
+    local id = row.usable(record.id) and record.id or nil
     local text = json.encode(record)
     rows[i] = { id = id, record = record, json = text, summary = digest(text) }
     ids[#ids + 1] = id

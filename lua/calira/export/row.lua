@@ -16,6 +16,11 @@ M.DETAILS = {
   "requester_lab", "requester_group", "projects", "funding_codes",
 }
 
+--- Whether an id can tell bookings apart.
+function M.usable(id)
+  return math.type(id) == "integer" or type(id) == "string" and id ~= ""
+end
+
 -- ── The digest ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 --- Makes the digest of summaries and of the lab they came with, 16 hexadecimal digits. It tells versions of one booking apart and protects
